@@ -1,0 +1,3 @@
+module github.com/kaizenmail/kaizen
+
+go 1.26

@@ -1,0 +1,56 @@
+package smtp
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+)
+
+// Auth is how to log in (RFC 4954). It prints without its secrets.
+type Auth struct {
+	Username string
+	Password string
+	// Identity is the authorization identity (RFC 4616); empty is the user's own.
+	Identity string
+	// Token, if set, is asked for an OAuth 2 access token at each login; XOAUTH2
+	// and OAUTHBEARER are used then.
+	Token func(ctx context.Context) (string, error)
+	// Mechanisms to use, best first. Default: over TLS SCRAM with channel
+	// binding, SCRAM, PLAIN, LOGIN, CRAM-MD5.
+	Mechanisms []string
+	// New, if set, makes the client side of a mechanism (any SASL library's
+	// client fits) and replaces all of the above but Mechanisms.
+	New func(mechanism string, server ServerInfo) (Mechanism, error)
+}
+
+// ServerInfo is what a mechanism may know about the connection.
+type ServerInfo struct {
+	Host string
+	Port int
+	TLS  *tls.ConnectionState // nil on an unencrypted link
+}
+
+// Mechanism is the client side of one SASL exchange (RFC 4422), as in
+// github.com/emersion/go-sasl.
+type Mechanism interface {
+	// Start begins; a nil initial response means that the server speaks first.
+	Start() (mechanism string, initial []byte, err error)
+	// Next answers a challenge.
+	Next(challenge []byte) (response []byte, err error)
+}
+
+const redacted = "<secret>"
+
+// Format writes the login with its secrets replaced, whatever the verb.
+func (a *Auth) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "{Username:%s Password:%s}", a.Username, redacted)
+}
+
+// LogValue logs the user name alone.
+func (a *Auth) LogValue() slog.Value { return slog.StringValue(a.Username) }
+
+// MarshalJSON writes the user name alone.
+func (a *Auth) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, `{"username":%q}`, a.Username), nil
+}

@@ -1,0 +1,66 @@
+package smtp
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"time"
+)
+
+// TLSMode is how a connection is secured.
+type TLSMode uint8
+
+// The modes.
+const (
+	TLSAuto          TLSMode = iota // implicit TLS on port 465, else STARTTLS required
+	TLSImplicit                     // TLS from the first octet (RFC 8314)
+	TLSStartTLS                     // STARTTLS, required (RFC 3207)
+	TLSOpportunistic                // STARTTLS if offered; open to a man in the middle
+	TLSNone                         // never
+)
+
+// Config says how to reach a server and how to speak to it. Only Host is
+// required. A Config may be shared; it is not changed.
+type Config struct {
+	Host string // name or address of the server
+	Port int    // default 465 with TLSImplicit, else 587
+
+	TLS       TLSMode
+	TLSConfig *tls.Config // default: system roots, ServerName Host, TLS 1.2 or later
+
+	// LocalName is what EHLO says. Default: the machine's name if it is a domain
+	// name, else an address literal (RFC 5321 §4.1.4).
+	LocalName string
+
+	// Auth logs in; nil sends without a login. The login takes place in
+	// [Conn.Authenticate] or with the first transaction.
+	Auth *Auth
+	// InsecureAuth permits a login over an unencrypted link to a host that is
+	// not loopback: anyone on the way can read the password.
+	InsecureAuth bool
+
+	Timeouts Timeouts
+
+	// MaxLevel is the highest level used. Default: LevelLookAhead.
+	MaxLevel Level
+	// Memory holds what was learned about the server; connections to it share
+	// it. Default: a memory of this connection's own.
+	Memory *Memory
+
+	// DialContext opens the connection below TLS. Default: a net.Dialer, which
+	// tries every address (RFC 8305). A connection that is no socket may offer
+	// Peek() (waiting int, err error), never blocking, for [Conn.Alive].
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+
+	Trace *Trace
+}
+
+// Timeouts bound the phases of a session. Zero means the default, a negative
+// value no limit.
+type Timeouts struct {
+	Connect  time.Duration // name look-up, TCP and TLS; default 10 s
+	Greeting time.Duration // the 220; default 5 s
+	Command  time.Duration // each reply but the final one; default 30 s
+	Data     time.Duration // writing content without any progress; default 30 s
+	Final    time.Duration // the reply to the end of the content; default 10 min (RFC 5321 §4.5.3.2.6)
+}

@@ -1,0 +1,75 @@
+package smtp
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Transaction is one message for one envelope on its way through a connection:
+// MAIL, RCPT…, the content, the server's verdict (RFC 5321 §3.3). It is used
+// once. Fields are not changed after it was handed over.
+type Transaction struct {
+	Envelope Envelope
+	Content  *Content
+
+	// AllOrNothing sends the content only if every recipient was accepted.
+	// By default refused recipients are reported and the others get the message.
+	AllOrNothing bool
+	// Chunking sends the content with BDAT (RFC 3030) where the server offers
+	// CHUNKING. Binary content always goes that way.
+	Chunking bool
+	// AllowLongLines permits lines over 998 octets (RFC 5322 §2.1.1), which some
+	// servers refuse and others break.
+	AllowLongLines bool
+
+	// Progress, if set, is told how many octets of content have been written so
+	// far, from the goroutine that drives the connection.
+	Progress func(octets int64)
+	// Commit, if set, is called before the octets that can deliver the message
+	// are written, and waited for. An error abandons the message: not sent.
+	Commit func() error
+	// MailReplied, if set, is called once when the server has counted the MAIL
+	// command at the latest: its reply was read, or the connection was lost. It
+	// is not called if MAIL was never written.
+	MailReplied func()
+	// Done is called exactly once with what became of the transaction, from the
+	// goroutine that drives the connection. It must not block.
+	Done func(*Result)
+
+	state atomic.Uint32
+}
+
+// Result is everything a transaction learned.
+type Result struct {
+	Server     string            `json:"server"` // host:port
+	Outcome    Outcome           `json:"outcome"`
+	Recipients []RecipientResult `json:"recipients"`
+	Mail       Reply             `json:"mail,omitzero"`  // reply to MAIL
+	Data       Reply             `json:"data,omitzero"`  // reply to DATA, if it was refused
+	Final      Reply             `json:"final,omitzero"` // reply to the end of the content
+	QueueID    string            `json:"queue_id,omitempty"`
+
+	Level      Level `json:"level"`
+	RoundTrips int   `json:"round_trips"` // flights this transaction added to the connection's
+	Octets     int64 `json:"octets"`      // content as the server counts it: CRLF line ends, no stuffing
+
+	Started  time.Time     `json:"started"`  // when MAIL was written
+	Duration time.Duration `json:"duration"` // from then to the verdict
+
+	// Err is nil exactly when every recipient was accepted.
+	Err *Error `json:"error,omitempty"`
+	// Repeatable says that the same Transaction's message can be sent again at
+	// once on another connection: nothing was accepted, the content can still be
+	// read from its start, and the reason lies in the connection.
+	Repeatable bool `json:"-"`
+}
+
+// RecipientResult is what became of one recipient.
+type RecipientResult struct {
+	Address string  `json:"address"`
+	Outcome Outcome `json:"outcome"`
+	Class   Class   `json:"class,omitzero"`
+	// Reply decided the outcome: the reply to RCPT if it was a refusal, else the
+	// one to MAIL, DATA or the end of the content.
+	Reply Reply `json:"reply,omitzero"`
+}
