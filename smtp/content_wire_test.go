@@ -194,12 +194,12 @@ func awkward(random *rand.Rand, n int) []byte {
 func TestContentOnTheWire(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	for round := range 1500 {
+	for round := range 500 {
 		checkContent(t, awkward(random, random.IntN(300)), uint64(round), 1+random.IntN(60))
 	}
-	for round := range 20 {
-		checkContent(t, awkward(random, 64<<10-2+round%5), uint64(round), 1+random.IntN(9000))
-		checkContent(t, awkward(random, 200_000+round), uint64(round), 1+random.IntN(90_000))
+	for round := range 5 {
+		checkContent(t, awkward(random, 64<<10-2+round), uint64(round), 1+random.IntN(9000))
+		checkContent(t, awkward(random, 140_000+round), uint64(round), 1+random.IntN(90_000))
 	}
 }
 
@@ -215,9 +215,8 @@ func TestContentAtEdges(t *testing.T) {
 	// A line end and a dot on every side of the places where streams are cut.
 	for _, edge := range []string{"\r\n.", "\r.", "\n.", "\r\r\n..\r\n", "\r\n.\r\n", "\r", "."} {
 		for shift := range 2 + len(edge) {
-			text := strings.Repeat("x", 64<<10-shift) + edge + "tail"
+			text := strings.Repeat("x", 64<<10-shift) + edge + "tail" + edge
 			checkContent(t, []byte(text), 7, 100_000)
-			checkContent(t, []byte("."+text+strings.Repeat("z", 64<<10)+edge), 7, 100_000)
 		}
 	}
 }
