@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// exitCode is what the process ends with. The numbers are those of sysexits.h,
+// which sendmail made the convention for programs that handle mail, and two
+// more. docs/usage.md has the same table for readers.
+type exitCode int
+
+const (
+	exitOK          exitCode = 0
+	exitUsage       exitCode = 64  // the command line is wrong
+	exitData        exitCode = 65  // the message cannot be sent as it is: malformed, or too large
+	exitNoInput     exitCode = 66  // a file to read is missing or unreadable
+	exitNoUser      exitCode = 67  // the server refused a recipient for good
+	exitUnavailable exitCode = 69  // the server refused the sender or the message for good
+	exitSoftware    exitCode = 70  // none of the others; a bug, perhaps
+	exitCantCreate  exitCode = 73  // an output file cannot be made
+	exitIO          exitCode = 74  // reading or writing failed
+	exitTempFail    exitCode = 75  // not sent, and the same command may succeed later
+	exitProtocol    exitCode = 76  // the server does not speak SMTP as we understand it
+	exitNoPerm      exitCode = 77  // the login was refused
+	exitConfig      exitCode = 78  // a setting is wrong, or TLS cannot be had or trusted
+	exitUnknown     exitCode = 79  // the server may have accepted the message, or not
+	exitInterrupted exitCode = 130 // ended by Ctrl-C or SIGTERM, with nothing in doubt
+)
+
+// codedError is an error whose exit code the command knows best.
+type codedError struct {
+	code exitCode
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+// withCode gives err an exit code of its own.
+func withCode(code exitCode, err error) error { return &codedError{code, err} }
+
+var errNoCommand = errors.New("which command?")
+
+// usageError is a command line that cannot be understood.
+type usageError struct {
+	command string // whose help page to read
+	err     error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// exitCodeOf decides what err means for the caller of the process.
+func exitCodeOf(ctx context.Context, err error) exitCode {
+	// A message in doubt outranks everything: with any other code a caller
+	// might send it again, or take it for lost.
+	sending, isSending := errors.AsType[*smtp.Error](err)
+	if isSending && sending.Outcome == smtp.Unknown {
+		return exitUnknown
+	}
+	if coded, ok := errors.AsType[*codedError](err); ok {
+		return coded.code
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return exitUsage
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return exitInterrupted
+	}
+	if isSending {
+		return exitCodeOfClass(sending)
+	}
+	return exitCodeOfFile(err)
+}
+
+func exitCodeOfClass(e *smtp.Error) exitCode {
+	if e.Temporary() {
+		return exitTempFail
+	}
+	switch e.Class {
+	case smtp.ClassCanceled:
+		return exitInterrupted
+	case smtp.ClassAuth:
+		return exitNoPerm
+	case smtp.ClassTLS:
+		return exitConfig
+	case smtp.ClassRecipient:
+		return exitNoUser
+	case smtp.ClassProtocol:
+		return exitProtocol
+	case smtp.ClassSize:
+		return exitData
+	case smtp.ClassContent:
+		if e.Reply.IsZero() {
+			return exitData // refused here, before the server was asked
+		}
+		return exitUnavailable
+	case smtp.ClassSender, smtp.ClassConnect:
+		return exitUnavailable
+	}
+	if e.Reply.Permanent() {
+		return exitUnavailable
+	}
+	return exitSoftware
+}
+
+func exitCodeOfFile(err error) exitCode {
+	if errors.Is(err, fs.ErrNotExist) {
+		return exitNoInput
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return exitIO
+	}
+	return exitSoftware
+}
+
+// report tells a person what went wrong: one line, and where to look.
+func (a *app) report(err error) {
+	fmt.Fprintf(a.stderr, "%s %v\n", a.red("kaizen:"), err)
+	if usage, ok := errors.AsType[*usageError](err); ok {
+		fmt.Fprintf(a.stderr, "Try '%s --help'.\n", usage.command)
+	}
+}
