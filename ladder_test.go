@@ -1,0 +1,121 @@
+package kaizen_test
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+const modulePath = "github.com/kaizenmail/kaizen"
+
+// rung says what the non-test files of one directory may import. "…/" at the
+// end of an entry permits everything below it, "*" everything.
+type rung struct {
+	dir   string
+	ours  []string // directories of this module
+	third []string // packages of other modules
+}
+
+// ladder is the order of the packages, lowest first. Imports point down it.
+var ladder = []rung{
+	{dir: "smtp", third: []string{"golang.org/x/…/", "github.com/emersion/go-sasl", "github.com/xdg-go/scram"}},
+	{dir: "smtp/smtptest"}, // not even smtp: they must not share errors
+	{dir: "queue", ours: []string{"smtp"}, third: []string{"golang.org/x/…/"}},
+	{dir: "queue/queuetest", ours: []string{"smtp", "queue"}},
+	{dir: "queue/memory", ours: []string{"smtp", "queue"}},
+
+	{dir: "message", ours: []string{"smtp"}, third: []string{"golang.org/x/…/"}},
+	{dir: "message/mailtemplate", ours: []string{"message"}, third: []string{"*"}},
+	{dir: "internal/limit", ours: []string{"smtp"}},
+	{dir: "internal/pool", ours: []string{"smtp", "internal/limit"}},
+	{dir: "internal/delivery", ours: []string{"smtp", "queue", "internal/limit"}},
+
+	{dir: ".", ours: []string{"smtp", "queue", "queue/memory", "message", "internal/limit", "internal/pool", "internal/delivery"},
+		third: []string{"golang.org/x/…/"}},
+
+	{dir: "accounts", ours: []string{".", "smtp"}, third: []string{"*"}},
+	{dir: "queue/sqlite", ours: []string{"smtp", "queue"}, third: []string{"*"}},
+	{dir: "queue/postgres", ours: []string{"smtp", "queue"}, third: []string{"*"}},
+	{dir: "kaizenprom", ours: []string{".", "smtp"}, third: []string{"*"}},
+	{dir: "kaizenotel", ours: []string{".", "smtp"}, third: []string{"*"}},
+	{dir: "internal/ingress", ours: []string{".", "smtp", "message", "queue"}},
+	{dir: "internal/httpapi", ours: []string{".", "smtp", "message", "queue"}},
+	{dir: "internal/dashboard", ours: []string{".", "smtp", "queue"}},
+	{dir: "internal/webhook", ours: []string{".", "smtp", "queue"}},
+
+	{dir: "internal/daemon", ours: []string{"…/"}, third: []string{"*"}},
+	{dir: "cmd/kaizen", ours: []string{"…/"}, third: []string{"*"}},
+}
+
+// notInSenders are packages that a program which only sends must not link.
+var notInSenders = []string{"net/http", "database/sql", "filippo.io/age", "modernc.org/sqlite", "github.com/jackc/pgx"}
+
+func importsPointDown(t tree) (complaints []string) {
+	for dir, files := range t.packages() {
+		i := slices.IndexFunc(ladder, func(r rung) bool { return r.dir == dir })
+		if i < 0 {
+			complaints = append(complaints, dir+": no place on the ladder yet; give it a row in ladder_test.go")
+			continue
+		}
+		for _, f := range files {
+			for _, imported := range f.imports() {
+				if !ladder[i].permits(imported) {
+					complaints = append(complaints, fmt.Sprintf("%s: %s must not import %s; move the code, or change ladder_test.go and say why", f.path, dir, imported))
+				}
+			}
+		}
+	}
+	return complaints
+}
+
+// sendersStaySmall follows our own imports from the root and looks at what
+// they need from elsewhere.
+func sendersStaySmall(t tree) (complaints []string) {
+	packages := t.packages()
+	seen := map[string]bool{".": true}
+	for next := []string{"."}; len(next) > 0; {
+		dir := next[0]
+		next = next[1:]
+		for _, f := range packages[dir] {
+			for _, imported := range f.imports() {
+				if below, ok := ourDir(imported); ok {
+					if !seen[below] {
+						seen[below] = true
+						next = append(next, below)
+					}
+				} else if slices.ContainsFunc(notInSenders, func(p string) bool { return within(imported, p) }) {
+					complaints = append(complaints, fmt.Sprintf("%s: the root package reaches %s through it; a program that only sends must not link that", f.path, imported))
+				}
+			}
+		}
+	}
+	return complaints
+}
+
+func (r rung) permits(imported string) bool {
+	if dir, ok := ourDir(imported); ok {
+		return matches(r.ours, dir)
+	}
+	first, _, _ := strings.Cut(imported, "/")
+	return !strings.Contains(first, ".") || matches(r.third, imported)
+}
+
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		below, all := strings.CutSuffix(p, "…/")
+		return p == "*" || p == name || all && strings.HasPrefix(name, below)
+	})
+}
+
+// ourDir returns the directory of an import path of this module.
+func ourDir(imported string) (string, bool) {
+	if !within(imported, modulePath) {
+		return "", false
+	}
+	return path.Clean("./" + strings.TrimPrefix(imported, modulePath)), true
+}
+
+func within(imported, parent string) bool {
+	return imported == parent || strings.HasPrefix(imported, parent+"/")
+}
