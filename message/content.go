@@ -1,0 +1,20 @@
+package message
+
+// maxInMemory is the size up to which a message is composed once and kept, and
+// above which it is composed anew each time it is written.
+const maxInMemory = 256 << 10
+
+// bytes composes a small message. Without an error, false means that the
+// message is for WriteTo: larger than maxInMemory.
+func (m *Message) bytes() ([]byte, bool, error) {
+	p, err := m.prepare()
+	if err != nil || p.size > maxInMemory+maxInMemory/4 {
+		return nil, false, err
+	}
+	c := composer{full: maxInMemory, buf: make([]byte, 0, p.size)}
+	p.compose(&c)
+	if c.err == errTooLarge {
+		return nil, false, nil
+	}
+	return c.buf, c.err == nil, c.err
+}
