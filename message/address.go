@@ -3,7 +3,6 @@ package message
 import (
 	"errors"
 	"net/mail"
-	"slices"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -117,11 +116,9 @@ func appendAddressField(dst []byte, name string, list ...address) []byte {
 	dst = append(append(dst, name...), ':')
 	for i := range list {
 		mark := len(dst)
-		dst = append(dst, ' ')
-		dst = list[i].append(dst)
-		unbroken := lineStart(dst) <= mark
-		if i > 0 && unbroken && column(dst) >= foldAt {
-			dst = slices.Insert(dst, mark, '\r', '\n')
+		dst = list[i].append(append(dst, ' '))
+		if i > 0 && (lineStart(dst) > mark || column(dst) >= foldAt) {
+			dst = list[i].append(append(dst[:mark], "\r\n "...))
 		}
 		if i < len(list)-1 {
 			dst = append(dst, ',')

@@ -3,8 +3,10 @@ package message
 import "bytes"
 
 const (
-	crlf   = "\r\n"
-	foldAt = 78 // octets in a line that we aim for (RFC 5322 §2.1.1)
+	crlf = "\r\n"
+	// foldAt is how many octets a line should have: 76 where there is an encoded
+	// word (RFC 2047 §2) or a transfer encoding, two more elsewhere.
+	foldAt = 76
 	// maxUnbroken keeps what cannot be folded, behind a field name of at most
 	// maxFieldName, under the 998 octets a line may have.
 	maxUnbroken  = 900

@@ -8,7 +8,6 @@ import (
 
 const (
 	wordOverhead = len("=?utf-8?q??=")
-	maxWordLine  = 76 // octets in a line with an encoded word (RFC 2047 §2)
 	maxPhrase    = 60 // octets of a display name that is not encoded: it is not folded
 )
 
@@ -62,10 +61,10 @@ func appendQuotedString(dst []byte, s string) []byte {
 func appendEncodedWords(dst []byte, s string) []byte {
 	useB := qLength(s) > base64.StdEncoding.EncodedLen(len(s))
 	for s != "" {
-		room := maxWordLine - column(dst) - wordOverhead
+		room := foldAt - column(dst) - wordOverhead
 		if room < 16 {
 			dst = append(dst, "\r\n "...)
-			room = maxWordLine - 1 - wordOverhead
+			room = foldAt - 1 - wordOverhead
 		}
 		n := wordLength(s, room, useB)
 		if useB {
