@@ -33,10 +33,9 @@ func parseAddresses(field string, list []string) ([]address, error) {
 	}
 	parsed := make([]address, len(list))
 	for i, s := range list {
-		a, err := parseAddress(field, s)
+		a, err := readAddress(s)
 		if err != nil {
-			err.(*Error).Field = indexed(field, i)
-			return nil, err
+			return nil, fieldError(indexed(field, i), s, err)
 		}
 		parsed[i] = a
 	}
@@ -44,29 +43,34 @@ func parseAddresses(field string, list []string) ([]address, error) {
 }
 
 func parseAddress(field, s string) (address, error) {
-	if s == "" {
-		return address{}, fieldError(field, "", errMissing)
-	}
-	if err := checkText(s); err != nil {
-		return address{}, fieldError(field, s, err)
-	}
-	parsed, err := mail.ParseAddress(s)
+	a, err := readAddress(s)
 	if err != nil {
 		return address{}, fieldError(field, s, err)
 	}
-	// An encoded word in the name may hide what the plain text must not hold.
-	if err := checkText(parsed.Name); err != nil {
-		return address{}, fieldError(field, s, err)
-	}
-	a, err := newAddress(parsed.Address)
-	if err != nil {
-		return address{}, fieldError(field, s, err)
-	}
-	a.name = parsed.Name
 	return a, nil
 }
 
-// newAddress makes an address of what net/mail parsed: without quotes.
+func readAddress(s string) (address, error) {
+	if s == "" {
+		return address{}, errMissing
+	}
+	if err := checkText(s); err != nil {
+		return address{}, err
+	}
+	parsed, err := mail.ParseAddress(s)
+	if err != nil {
+		return address{}, err
+	}
+	// An encoded word in the name may hide what the plain text must not hold.
+	if err := checkText(parsed.Name); err != nil {
+		return address{}, err
+	}
+	a, err := newAddress(parsed.Address)
+	a.name = parsed.Name
+	return a, err
+}
+
+// newAddress makes an address of what net/mail parsed, which took quotes off.
 func newAddress(parsed string) (address, error) {
 	at := strings.LastIndexByte(parsed, '@')
 	domain, err := asciiDomain(parsed[at+1:])

@@ -45,6 +45,7 @@ func AttachFile(path string) Attachment {
 var (
 	errTwoContents = errors.New("has both Data and Open")
 	errContentID   = errors.New("not printable ASCII without spaces and angle brackets")
+	errMediaType   = errors.New("not of the form type/subtype")
 	errNotRegular  = errors.New("not a regular file")
 	errComposite   = errors.New("multipart and message types cannot be attached as such: use application/octet-stream")
 )
@@ -106,7 +107,7 @@ func (a *part) parseType() (err error) {
 	}
 	kind, subtype, slash := strings.Cut(a.mediaType, "/")
 	if !slash || subtype == "" || len(a.mediaType) > maxFieldName {
-		return fmt.Errorf("not of the form type/subtype")
+		return errMediaType
 	}
 	if kind == "multipart" || kind == "message" {
 		return errComposite

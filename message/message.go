@@ -115,9 +115,6 @@ func (m *Message) prepare() (*prepared, error) {
 }
 
 func (p *prepared) parseAddresses() (err error) {
-	if p.From == "" {
-		return fieldError("From", "", errMissing)
-	}
 	if p.from, err = parseAddress("From", p.From); err != nil {
 		return err
 	}

@@ -82,8 +82,19 @@ func appendEncodedWords(dst []byte, s string) []byte {
 	return dst
 }
 
-// wordLength is how many octets of s fit into the room of an encoded word.
+// wordLength is how many octets of s go into an encoded word. It ends behind a
+// space if there is one far enough on, as some readers show a space between two
+// words where there is none.
 func wordLength(s string, room int, useB bool) int {
+	n := fitting(s, room, useB)
+	if space := strings.LastIndexByte(s[:n], ' '); n < len(s) && space > n/2 {
+		return space + 1
+	}
+	return n
+}
+
+// fitting is how many octets of s, in whole characters, fit into the room.
+func fitting(s string, room int, useB bool) int {
 	n, used := 0, 0
 	for n < len(s) {
 		_, size := utf8.DecodeRuneInString(s[n:])
