@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -63,4 +66,87 @@ type Timeouts struct {
 	Command  time.Duration // each reply but the final one; default 30 s
 	Data     time.Duration // writing content without any progress; default 30 s
 	Final    time.Duration // the reply to the end of the content; default 10 min (RFC 5321 §4.5.3.2.6)
+}
+
+const (
+	portSubmission  = 587
+	portSubmissions = 465 // with implicit TLS
+)
+
+// Address is host:port, with the default port filled in.
+func (c Config) Address() string {
+	c = c.withPort()
+	return net.JoinHostPort(c.Host, strconv.Itoa(c.Port))
+}
+
+func (c Config) withPort() Config {
+	if c.Port == 0 {
+		c.Port = portSubmission
+		if c.TLS == TLSImplicit {
+			c.Port = portSubmissions
+		}
+	}
+	if c.TLS == TLSAuto {
+		c.TLS = TLSStartTLS
+		if c.Port == portSubmissions {
+			c.TLS = TLSImplicit
+		}
+	}
+	return c
+}
+
+func (c Config) withDefaults() Config {
+	c = c.withPort()
+	c.Timeouts = c.Timeouts.withDefaults()
+	c.TLSConfig = tlsConfig(c.TLSConfig, c.Host)
+	if c.LocalName == "" {
+		c.LocalName = localName()
+	}
+	if c.Memory == nil {
+		c.Memory = new(Memory)
+	}
+	if c.DialContext == nil {
+		c.DialContext = new(net.Dialer).DialContext
+	}
+	return c
+}
+
+// tlsConfig completes the user's settings. Records are sized at once for bulk:
+// a server can do nothing with the first octets of a message alone.
+func tlsConfig(config *tls.Config, host string) *tls.Config {
+	if config == nil {
+		config = &tls.Config{MinVersion: tls.VersionTLS12}
+	} else {
+		config = config.Clone()
+	}
+	if config.ServerName == "" {
+		config.ServerName = host
+	}
+	config.DynamicRecordSizingDisabled = true
+	return config
+}
+
+// localName is what EHLO says by default: names without a dot are refused by
+// many servers, an address literal is not (RFC 5321 §4.1.4).
+func localName() string {
+	name, err := os.Hostname()
+	if err == nil && strings.Contains(name, ".") && checkArgument("host name", name) == nil {
+		return name
+	}
+	return "[127.0.0.1]"
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	orDefault := func(d *time.Duration, standard time.Duration) {
+		if *d == 0 {
+			*d = standard
+		}
+		*d = max(*d, 0)
+	}
+	orDefault(&t.Connect, 10*time.Second)
+	orDefault(&t.Greeting, 5*time.Second)
+	orDefault(&t.Command, 30*time.Second)
+	orDefault(&t.Data, 30*time.Second)
+	orDefault(&t.Final, 10*time.Minute)
+	return t
 }

@@ -3,67 +3,256 @@ package smtp
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
 )
 
 // Conn is one connection to a server. See the package comment for who may call what.
-type Conn struct{}
+type Conn struct {
+	config Config
+	server string
+	link   *link    // below TLS
+	net    net.Conn // what is read and written: the link, or TLS over it
+	memory *Memory
 
-// Dial connects to the server, secures the connection, and reads what the
-// server offers. It does not log in: see [Conn.Authenticate].
-//
-// The context bounds dialling only. Errors are of type [*Error].
-func Dial(ctx context.Context, config Config) (*Conn, error) { return nil, errors.ErrUnsupported }
+	caps    Capabilities
+	info    Info
+	reader  patientReader
+	replies *replyReader
+	work    *workspace // borrowed while busy
 
-// Authenticate logs in, if Config.Auth is set and it was not done yet.
-func (c *Conn) Authenticate(ctx context.Context) error { return errors.ErrUnsupported }
+	needAuth  bool
+	needReset bool // a transaction was begun since EHLO or the last RSET
+	reused    bool // a transaction was completed here
+	mails     int  // transactions begun
+	refusals  int  // transactions in a row that found no recipient
+
+	cause  atomic.Pointer[error]
+	closed atomic.Bool
+}
+
+// Close cuts the connection. Safe for concurrent use, and more than once.
+func (c *Conn) Close() error {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	c.traceClosed(c.closeCause())
+	return c.link.Close()
+}
+
+// cut closes the connection for a reason, which then explains what fails.
+func (c *Conn) cut(cause error) {
+	c.cause.CompareAndSwap(nil, &cause)
+	c.Close()
+}
+
+func (c *Conn) closeCause() error {
+	if p := c.cause.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// cutWith cuts the connection when ctx ends. The returned function ends that.
+func (c *Conn) cutWith(ctx context.Context) (release func() bool) {
+	if ctx.Done() == nil {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(ctx, func() { c.cut(context.Cause(ctx)) })
+}
+
+// Capabilities are those of the last EHLO.
+func (c *Conn) Capabilities() Capabilities { return c.caps }
+
+// Level is the level the next transaction will be sent at.
+func (c *Conn) Level() Level {
+	if !c.caps.Pipelining {
+		return LevelLockStep
+	}
+	level := c.memory.level()
+	if c.config.MaxLevel != LevelAuto {
+		level = min(level, c.config.MaxLevel)
+	}
+	return level
+}
+
+// MaxTransactions is how many transactions the server takes on one connection:
+// what it told (RFC 9422) or was seen to take. 0 means unknown.
+func (c *Conn) MaxTransactions() int {
+	c.memory.mu.Lock()
+	defer c.memory.mu.Unlock()
+	told, learned := c.caps.Limits.MailMax, c.memory.mailMax
+	if told == 0 || learned != 0 && learned < told {
+		return learned
+	}
+	return told
+}
+
+// Info tells how the connection came about.
+func (c *Conn) Info() Info { return c.info }
 
 // NeedsAuth reports whether a login is still to come. [Conn.Stream] does it
 // together with the first transaction where that saves a round trip.
-func (c *Conn) NeedsAuth() bool { return false }
+func (c *Conn) NeedsAuth() bool { return c.needAuth }
 
-// Stream sends transactions until next returns nil, then returns nil and leaves
-// the connection at rest. Any other return means that the connection is closed.
-// Every transaction that next handed out has been told its outcome by then.
-//
-// next must not block. It is called with ahead false when nothing is in flight,
-// and with ahead true when the last octets of a message are ready to be written
-// and the envelope of another could ride behind them.
-//
-// When ctx ends the connection is cut at once.
-func (c *Conn) Stream(ctx context.Context, next func(ahead bool) *Transaction) error {
-	return errors.ErrUnsupported
+// reply reads the next reply, whatever it says.
+func (c *Conn) reply(phase Phase) (Reply, *Error) {
+	timeout := c.replyTimeout(phase)
+	c.reader.expect(timeout)
+	r, err := c.replies.next()
+	if err != nil {
+		return Reply{}, c.lost(phase, err, timeout)
+	}
+	if phase == PhaseAuth {
+		shown := c.config.Auth.scrubReply(r)
+		c.traceReceived(shown)
+		if r.Code != 334 { // a challenge is needed as it is
+			r = shown
+		}
+		return r, nil
+	}
+	c.traceReceived(r)
+	return r, nil
 }
 
-// Send sends one message and waits for its outcome. The error is the result's
-// Err; both are returned where some recipients were accepted.
-func (c *Conn) Send(ctx context.Context, t *Transaction) (*Result, error) {
-	return nil, errors.ErrUnsupported
+// drainTimeout is how long to wait for replies once writing has failed: what
+// the server said before it left is in the socket already or will not come.
+const drainTimeout = 2 * time.Second
+
+func (c *Conn) replyTimeout(phase Phase) time.Duration {
+	if c.link.refused != nil {
+		return drainTimeout
+	}
+	switch phase {
+	case PhaseGreeting:
+		return c.config.Timeouts.Greeting
+	case PhaseFinal:
+		return c.config.Timeouts.Final
+	}
+	return c.config.Timeouts.Command
 }
 
-// Withdraw takes the transaction back. It returns true if the message will
-// certainly not be sent, and false if that is too late: the octets that can
-// deliver it have been, or are being, written. Safe for concurrent use.
-func (t *Transaction) Withdraw() bool { return false }
+// command writes one line and reads its reply: a round trip.
+func (c *Conn) command(phase Phase, line, shown string) (Reply, *Error) {
+	c.traceSent(shown)
+	if err := c.write(phase, append([]byte(line), '\r', '\n')); err != nil {
+		return Reply{}, err
+	}
+	return c.reply(phase)
+}
 
-// Alive reports, without a round trip, whether an idle connection seems usable:
-// the server has neither closed it nor said anything unasked.
-func (c *Conn) Alive() bool { return false }
+// write hands octets to the connection and counts a flight. When it fails the
+// server's last words are read, since they tell more than the error.
+func (c *Conn) write(phase Phase, p []byte) *Error {
+	c.info.RoundTrips++
+	_, err := c.net.Write(p)
+	if err == nil {
+		return nil
+	}
+	if r, lost := c.reply(phase); lost == nil {
+		return c.refused(phase, r)
+	}
+	return c.lost(phase, err, c.config.Timeouts.Data)
+}
+
+// lost makes the error for a connection that broke, timed out or was cut.
+func (c *Conn) lost(phase Phase, err error, timeout time.Duration) *Error {
+	e := &Error{Server: c.server, Phase: phase, Class: ClassConnect}
+	var junk *Error
+	switch cause := c.closeCause(); {
+	case cause != nil:
+		e.Class, e.Err = ClassCanceled, cause
+		if errors.Is(cause, context.DeadlineExceeded) {
+			e.Class = ClassTimeout
+		}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		e.Class, e.Err = ClassTimeout, &silentError{timeout, err}
+	case errors.As(err, &junk):
+		e.Class, e.Err = junk.Class, junk.Err
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		e.Err = errServerClosed
+	case errors.Is(err, net.ErrClosed):
+		e.Class, e.Err = ClassClosed, err
+	default:
+		e.Err = err
+	}
+	return e
+}
+
+// refused makes the error for a reply that says no.
+func (c *Conn) refused(phase Phase, r Reply) *Error {
+	class := Classify(phase, r)
+	return &Error{Server: c.server, Phase: phase, Class: class, Outcome: Rejected, Reply: r, Hint: hintFor(phase, class, r)}
+}
+
+// broken makes the error for a server that does not keep to the protocol.
+func (c *Conn) broken(phase Phase, r Reply, what string) *Error {
+	return &Error{Server: c.server, Phase: phase, Class: ClassProtocol, Reply: r, Err: errors.New(what)}
+}
+
+var errServerClosed = errors.New("the server closed the connection")
+
+// silentError is a timeout in words.
+type silentError struct {
+	after time.Duration
+	err   error
+}
+
+func (e *silentError) Error() string { return "no progress within " + e.after.String() }
+func (e *silentError) Unwrap() error { return e.err }
 
 // Noop asks the server for a sign of life: one round trip.
-func (c *Conn) Noop(ctx context.Context) error { return errors.ErrUnsupported }
+func (c *Conn) Noop(ctx context.Context) error {
+	defer c.cutWith(ctx)()
+	c.borrow()
+	defer c.giveBack()
+	r, lost := c.command(PhaseIdle, "NOOP", "NOOP")
+	if lost == nil && r.Code == 421 {
+		lost = c.refused(PhaseIdle, r)
+	}
+	if lost != nil {
+		c.Close()
+		return lost
+	}
+	return nil
+}
 
 // Quit says goodbye, waits for the answer and closes. A failure to say goodbye
 // is no failure of anything that was sent.
-func (c *Conn) Quit(ctx context.Context) error { return errors.ErrUnsupported }
+func (c *Conn) Quit(ctx context.Context) error {
+	if c.closed.Load() {
+		return nil
+	}
+	defer c.cutWith(ctx)()
+	c.borrow()
+	defer c.giveBack()
+	_, lost := c.command(PhaseQuit, "QUIT", "QUIT")
+	if c.closed.Swap(true) {
+		return lost.orNil()
+	}
+	c.traceClosed(nil)
+	err := c.net.Close() // with TLS: close_notify first
+	if lost != nil {
+		return lost
+	}
+	return ignoreGone(err)
+}
 
-// Close cuts the connection. Safe for concurrent use, and more than once.
-func (c *Conn) Close() error { return errors.ErrUnsupported }
+// ignoreGone: a server that leaves first after QUIT has done nothing wrong.
+func ignoreGone(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return nil
+	}
+	return err
+}
 
-// Capabilities are those of the last EHLO.
-func (c *Conn) Capabilities() Capabilities { return Capabilities{} }
-
-// Level is the level the next transaction will be sent at.
-func (c *Conn) Level() Level { return LevelAuto }
-
-// Info tells how the connection came about.
-func (c *Conn) Info() Info { return Info{} }
+func (e *Error) orNil() error {
+	if e == nil {
+		return nil
+	}
+	return e
+}

@@ -191,8 +191,8 @@ func (c *Content) traits() traits {
 	return t
 }
 
-// replayable reports whether the next open gives the content from its start.
-func (c *Content) replayable() bool {
+// Replayable reports whether the next open gives the content from its start.
+func (c *Content) Replayable() bool {
 	switch {
 	case c.found.complete, c.again:
 		return true

@@ -19,8 +19,6 @@ func (c *Content) Traits() Traits {
 	return Traits{t.complete, t.size, t.eightBit, t.headerEightBit, t.binary, t.eightBitLine, t.longLine}
 }
 
-func (c *Content) Replayable() bool { return c.replayable() }
-
 func (c *Content) OpenInto(r *ContentReader, e Encoding) error {
 	return c.openInto(r, encoding{e.Stuff, e.Raw, e.AllowEightBit, e.AllowLongLines})
 }

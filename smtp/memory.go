@@ -1,7 +1,179 @@
 package smtp
 
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
 // Memory is what was learned about one server: how far commands may be grouped,
 // which login works, how much it takes on one connection. It is shared by all
-// connections to that server and forgets after a day. The zero value is ready
-// for use; it is safe for concurrent use.
-type Memory struct{}
+// connections to that server, and forgets after a day or when the server offers
+// something else than before. The zero value is ready for use; it is safe for
+// concurrent use.
+type Memory struct {
+	mu      sync.Mutex // guards all below; nothing slow happens under it
+	offered uint64     // what the reply to EHLO looked like
+	since   time.Time
+	learned
+}
+
+// learned is the part of a Memory that is forgotten with the server.
+type learned struct {
+	clean     int   // groups that went cleanly
+	ceiling   Level // LevelAuto: none
+	before    Level // the ceiling before the last demotion, while that is unproven
+	unproven  bool
+	lost      int // connections lost in the middle of a group
+	mechanism string
+	soloAuth  bool // AUTH must not be grouped with an envelope
+	mailMax   int  // transactions it takes on a connection, learned; 0: unknown
+	rcptMax   int  // recipients it takes in a transaction, learned; 0: unknown
+}
+
+const (
+	memoryLife    = 24 * time.Hour
+	cleanForAhead = 3 // groups a server must have taken before look-ahead
+)
+
+var memorySeed = maphash.MakeSeed()
+
+// meet notes what the server offers; another offer is another server.
+func (m *Memory) meet(hello string, now time.Time) {
+	offered := maphash.String(memorySeed, hello)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.offered == offered && now.Sub(m.since) < memoryLife {
+		return
+	}
+	m.learned = learned{mechanism: m.mechanism}
+	m.offered, m.since = offered, now
+}
+
+// level is the highest level the server has earned.
+func (m *Memory) level() Level {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	level := LevelLookAhead
+	if m.clean < cleanForAhead {
+		level = LevelGroup
+	}
+	if m.ceiling != LevelAuto {
+		level = min(level, m.ceiling)
+	}
+	return level
+}
+
+// groupClean counts a group whose replies came as they should.
+func (m *Memory) groupClean() {
+	m.mu.Lock()
+	if m.clean < cleanForAhead {
+		m.clean++
+	}
+	m.lost = 0
+	m.mu.Unlock()
+}
+
+// demote lowers the ceiling below the level that went wrong. It stays unproven
+// until the same message has fared better one command at a time.
+func (m *Memory) demote(from Level) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.unproven {
+		m.before, m.unproven = m.ceiling, true
+	}
+	m.ceiling = LevelLockStep
+	if from == LevelLookAhead {
+		m.clean = 0
+	}
+}
+
+// acquit takes the last demotion back: in lock-step the server said the same,
+// so grouping was not to blame.
+func (m *Memory) acquit() {
+	m.mu.Lock()
+	if m.unproven {
+		m.ceiling, m.unproven = m.before, false
+	}
+	m.mu.Unlock()
+}
+
+// confirm keeps the last demotion: lock-step went well.
+func (m *Memory) confirm() {
+	m.mu.Lock()
+	m.unproven = false
+	m.mu.Unlock()
+}
+
+// lostInGroup counts a connection that died in the middle of a group. Twice in
+// a row is taken for a server that cannot take groups.
+func (m *Memory) lostInGroup(level Level) {
+	m.mu.Lock()
+	m.lost++
+	lower := m.lost >= 2 && level > LevelLockStep
+	if lower {
+		m.lost = 0
+	}
+	m.mu.Unlock()
+	if lower {
+		m.stepDown(level)
+	}
+}
+
+// stepDown lowers the ceiling by one level.
+func (m *Memory) stepDown(from Level) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ceiling = max(from-1, LevelLockStep)
+	m.unproven = false
+}
+
+func (m *Memory) worked(mechanism string) {
+	m.mu.Lock()
+	m.mechanism = mechanism
+	m.mu.Unlock()
+}
+
+func (m *Memory) login() (mechanism string, solo bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mechanism, m.soloAuth
+}
+
+func (m *Memory) authAlone() {
+	m.mu.Lock()
+	m.soloAuth = true
+	m.mu.Unlock()
+}
+
+// sessionFull learns how many transactions fit on a connection.
+func (m *Memory) sessionFull(transactions int) {
+	if transactions < 1 {
+		return
+	}
+	m.mu.Lock()
+	if m.mailMax == 0 || transactions < m.mailMax {
+		m.mailMax = transactions
+	}
+	m.mu.Unlock()
+}
+
+// envelopeFull learns how many recipients fit in a transaction.
+func (m *Memory) envelopeFull(recipients int) {
+	if recipients < 1 {
+		return
+	}
+	m.mu.Lock()
+	if m.rcptMax == 0 || recipients < m.rcptMax {
+		m.rcptMax = recipients
+	}
+	m.mu.Unlock()
+}
+
+// RecipientLimit is how many recipients the server was seen to take in one
+// transaction; 0 while that is unknown.
+func (m *Memory) RecipientLimit() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rcptMax
+}

@@ -1,6 +1,8 @@
 package smtp
 
 import (
+	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,6 +20,9 @@ type Transaction struct {
 	// Chunking sends the content with BDAT (RFC 3030) where the server offers
 	// CHUNKING. Binary content always goes that way.
 	Chunking bool
+	// Binary sends the content octet for octet (BODY=BINARYMIME, RFC 3030 §3): its
+	// line ends are not touched. The server must offer BINARYMIME.
+	Binary bool
 	// AllowLongLines permits lines over 998 octets (RFC 5322 §2.1.1), which some
 	// servers refuse and others break.
 	AllowLongLines bool
@@ -36,8 +41,43 @@ type Transaction struct {
 	// goroutine that drives the connection. It must not block.
 	Done func(*Result)
 
-	state atomic.Uint32
+	state    atomic.Uint32
+	writing  atomic.Pointer[Conn] // whose server is in the middle of the content
+	touching sync.Mutex           // held while content in memory is copied
 }
+
+// The states of a Transaction. Only one of the two later ones is ever reached.
+const (
+	statePending uint32 = iota
+	stateWithdrawn
+	stateCommitting // the octets that can deliver it are being written
+)
+
+// Withdraw takes the transaction back. It returns true if the message will
+// certainly not be sent, and false if that is too late: the octets that can
+// deliver it have been, or are being, written. Safe for concurrent use.
+//
+// After true, content made by [Bytes] is not looked at any more. A Read of
+// another source that was going on may go on until it returns; none follows.
+func (t *Transaction) Withdraw() bool {
+	t.state.CompareAndSwap(statePending, stateWithdrawn)
+	if t.state.Load() != stateWithdrawn {
+		return false
+	}
+	if c := t.writing.Load(); c != nil {
+		c.cut(errWithdrawn) // SMTP knows no other way to take back half a message
+	}
+	t.touching.Lock()
+	t.touching.Unlock() //nolint:staticcheck // waits for the copy in progress
+	return true
+}
+
+func (t *Transaction) withdrawn() bool { return t.state.Load() == stateWithdrawn }
+
+// commit passes the point of no return, unless the transaction was withdrawn.
+func (t *Transaction) commit() bool { return t.state.CompareAndSwap(statePending, stateCommitting) }
+
+var errWithdrawn = errors.New("withdrawn by the caller")
 
 // Result is everything a transaction learned.
 type Result struct {

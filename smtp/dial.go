@@ -1,0 +1,159 @@
+package smtp
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http/httptrace"
+	"strconv"
+	"time"
+)
+
+// Dial connects to the server, secures the connection, and reads what the
+// server offers. It does not log in: see [Conn.Authenticate].
+//
+// The context bounds dialling only. Errors are of type [*Error].
+func Dial(ctx context.Context, config Config) (*Conn, error) {
+	c := &Conn{config: config.withDefaults()}
+	c.server = c.config.Address()
+	c.info.Server = c.server
+	c.memory = c.config.Memory
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if err := c.connect(ctx); err != nil {
+		return nil, err
+	}
+	release := c.cutWith(ctx)
+	if err := c.open(ctx); err != nil {
+		c.cut(err)
+		return nil, err
+	}
+	if !release() { // ctx ended just now and has closed the connection
+		return nil, c.lost(PhaseHello, net.ErrClosed, 0)
+	}
+	return c, nil
+}
+
+// check refuses what could be turned into commands.
+func (c *Conn) check() error {
+	if c.config.Host == "" {
+		return &Error{Phase: PhaseConnect, Class: ClassConnect, Err: errors.New("no host given")}
+	}
+	for name, value := range map[string]string{"host": c.config.Host, "local name": c.config.LocalName} {
+		if err := checkArgument(name, value); err != nil {
+			return &Error{Phase: PhaseConnect, Class: ClassProtocol, Err: err}
+		}
+	}
+	return nil
+}
+
+// connect opens the connection, trying every address of the host.
+func (c *Conn) connect(ctx context.Context) error {
+	ctx, cancel := withTimeout(ctx, c.config.Timeouts.Connect)
+	defer cancel()
+	began := time.Now()
+	conn, err := c.config.DialContext(c.traceDial(ctx), "tcp", c.server)
+	if err != nil {
+		return c.unreachable(ctx, err)
+	}
+	c.info.ConnectTime = time.Since(began)
+	c.info.RoundTrips++
+	c.info.RemoteAddr = conn.RemoteAddr().String()
+	c.link = &link{Conn: conn, stall: c.config.Timeouts.Data}
+	c.speakOver(c.link)
+	c.replies = newReplyReader(&c.reader)
+	if c.config.TLS == TLSImplicit {
+		if lost := c.handshake(ctx); lost != nil {
+			c.cut(lost)
+			return lost
+		}
+	}
+	return nil
+}
+
+func (c *Conn) unreachable(ctx context.Context, err error) *Error {
+	e := &Error{Server: c.server, Phase: PhaseConnect, Class: ClassConnect, Err: err}
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.Is(context.Cause(ctx), context.Canceled):
+		e.Class = ClassCanceled
+	case errors.As(err, &dns):
+		e.Hint = "check the host name"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		e.Class = ClassTimeout
+		e.Hint = "a firewall may block port " + strconv.Itoa(c.config.Port)
+	}
+	return e
+}
+
+// traceDial passes every address that is tried to the trace.
+func (c *Conn) traceDial(ctx context.Context) context.Context {
+	t := c.config.Trace
+	if t == nil || t.ConnectStart == nil && t.ConnectDone == nil {
+		return ctx
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectStart: t.ConnectStart, ConnectDone: t.ConnectDone})
+}
+
+// handshake starts TLS on the link.
+func (c *Conn) handshake(ctx context.Context) *Error {
+	if t := c.config.Trace; t != nil && t.TLSStart != nil {
+		t.TLSStart()
+	}
+	began := time.Now()
+	conn := tls.Client(c.link, c.config.TLSConfig)
+	err := conn.HandshakeContext(ctx)
+	state := conn.ConnectionState()
+	if t := c.config.Trace; t != nil && t.TLSDone != nil {
+		t.TLSDone(state, err)
+	}
+	if err != nil {
+		return c.untrusted(ctx, err)
+	}
+	c.info.TLSTime = time.Since(began)
+	c.info.RoundTrips++
+	if state.Version < tls.VersionTLS13 && !state.DidResume {
+		c.info.RoundTrips++
+	}
+	c.info.TLS = &state
+	c.speakOver(conn)
+	return nil
+}
+
+func (c *Conn) untrusted(ctx context.Context, err error) *Error {
+	e := &Error{Server: c.server, Phase: PhaseTLS, Class: ClassTLS, Err: err}
+	var (
+		record    tls.RecordHeaderError
+		authority x509.UnknownAuthorityError
+		hostname  x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		timeout   net.Error
+	)
+	switch {
+	case errors.Is(context.Cause(ctx), context.Canceled):
+		e.Class = ClassCanceled
+	case errors.As(err, &record):
+		e.Hint = "the port does not begin with TLS: use STARTTLS, or another port"
+	case errors.As(err, &authority):
+		e.Hint = "the certificate is signed by nobody this machine trusts: install its CA, or set one in TLSConfig"
+	case errors.As(err, &hostname):
+		e.Hint = "the certificate is for another name: connect by a name it lists, or set TLSConfig.ServerName"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		e.Hint = "the certificate is expired or not valid yet: check the server's certificate and this machine's clock"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		e.Class = ClassTimeout
+		e.Hint = "the server accepted the connection but did not answer in TLS: the port may expect STARTTLS"
+	}
+	return e
+}
+
+func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
+}

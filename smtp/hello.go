@@ -1,0 +1,114 @@
+package smtp
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// open reads the greeting and says hello, with STARTTLS between two EHLOs where
+// the mode asks for it.
+func (c *Conn) open(ctx context.Context) error {
+	c.borrow()
+	defer c.giveBack()
+	if err := c.greeting(); err != nil {
+		return err
+	}
+	if err := c.hello(); err != nil {
+		return err
+	}
+	if c.config.TLS == TLSStartTLS || c.config.TLS == TLSOpportunistic {
+		if err := c.startTLS(ctx); err != nil {
+			return err
+		}
+	}
+	c.memory.meet(c.info.Hello.Text, time.Now())
+	c.needAuth = c.config.Auth != nil
+	return nil
+}
+
+func (c *Conn) greeting() error {
+	began := time.Now()
+	c.info.RoundTrips++
+	r, lost := c.reply(PhaseGreeting)
+	if lost != nil {
+		if lost.Class == ClassTimeout && c.info.TLS == nil {
+			lost.Hint = "the server did not greet: the port may expect TLS from the first octet"
+		}
+		return lost
+	}
+	c.info.Greeting, c.info.GreetingTime = r, time.Since(began)
+	if r.Code != 220 {
+		return c.refused(PhaseGreeting, r)
+	}
+	return nil
+}
+
+// hello says EHLO, or HELO to a server that knows no better (RFC 5321 §3.2).
+func (c *Conn) hello() error {
+	began := time.Now()
+	line := "EHLO " + c.config.LocalName
+	r, lost := c.command(PhaseHello, line, line)
+	if lost != nil {
+		return lost
+	}
+	switch {
+	case r.Code == 250:
+		c.caps = parseCapabilities(r.Text)
+	case r.Permanent():
+		if r, lost = c.helo(); lost != nil {
+			return lost
+		}
+	default:
+		return c.refused(PhaseHello, r)
+	}
+	c.info.Hello = r
+	c.info.HelloTime += time.Since(began)
+	return nil
+}
+
+func (c *Conn) helo() (Reply, *Error) {
+	c.caps = Capabilities{}
+	line := "HELO " + c.config.LocalName
+	r, lost := c.command(PhaseHello, line, line)
+	if lost == nil && r.Code != 250 {
+		lost = c.refused(PhaseHello, r)
+	}
+	return r, lost
+}
+
+// startTLS secures the link (RFC 3207). Whatever the server said before is
+// forgotten; octets that wait behind its 220 were put there by somebody who
+// wants them to be taken for the server's words under TLS.
+func (c *Conn) startTLS(ctx context.Context) error {
+	required := c.config.TLS == TLSStartTLS
+	if !c.caps.StartTLS {
+		if required {
+			return c.noTLS(Reply{}, "STARTTLS is required, but the server does not offer it")
+		}
+		return nil
+	}
+	r, lost := c.command(PhaseTLS, "STARTTLS", "STARTTLS")
+	switch {
+	case lost != nil:
+		return lost
+	case r.Code != 220 && required:
+		return c.noTLS(r, "STARTTLS was refused")
+	case r.Code != 220:
+		return nil
+	case c.replies.buffered() > 0:
+		return c.broken(PhaseTLS, r, "octets in the clear behind the answer to STARTTLS: somebody may be tampering with the connection")
+	}
+	ctx, cancel := withTimeout(ctx, c.config.Timeouts.Connect)
+	defer cancel()
+	if lost := c.handshake(ctx); lost != nil {
+		return lost
+	}
+	c.caps = Capabilities{}
+	return c.hello()
+}
+
+func (c *Conn) noTLS(r Reply, what string) error {
+	return &Error{Server: c.server, Phase: PhaseTLS, Class: ClassTLS, Reply: r, Err: errors.New(what),
+		Hint: "use port 465 with implicit TLS if there is one; only by explicit choice can mail go unencrypted"}
+}
