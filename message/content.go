@@ -1,5 +1,7 @@
 package message
 
+import "github.com/kaizenmail/kaizen/smtp"
+
 // maxInMemory is the size up to which a message is composed once and kept, and
 // above which it is composed anew each time it is written.
 const maxInMemory = 256 << 10
@@ -18,3 +20,20 @@ func (m *Message) bytes() ([]byte, bool, error) {
 	}
 	return c.buf, c.err == nil, c.err
 }
+
+// Content is the message's octets, ready to send: a small message is composed
+// now, a larger one each time it is sent.
+func (m *Message) Content() (*smtp.Content, error) {
+	octets, inMemory, err := m.bytes()
+	switch {
+	case err != nil:
+		return nil, err
+	case inMemory:
+		return smtp.Bytes(octets), nil
+	}
+	return smtp.ReplayableWriterTo(m), nil
+}
+
+// GetMessageID returns MessageID, which is set at the first use, as go-mail's
+// messages name it.
+func (m *Message) GetMessageID() string { return m.MessageID }

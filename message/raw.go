@@ -211,3 +211,6 @@ func (f *rawField) value() string {
 	_, value, _ := bytes.Cut(f.octets, []byte(":"))
 	return strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(string(value)))
 }
+
+// Content is the message's octets, opened anew each time it is sent.
+func (r *Raw) Content() (*smtp.Content, error) { return smtp.ReplayableWriterTo(r), nil }
