@@ -1,0 +1,178 @@
+package kaizen
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// Account is a server that relays for you, the login it wants and the limits it
+// sets. Only Host is required; [ParseURL] makes one of a URL. An Account prints
+// and logs without its password.
+type Account struct {
+	// Name is how the account is called in errors, receipts and statistics, and
+	// what limits are kept by. Default: host, port and user name.
+	Name string
+
+	Host string
+	Port int          // default 587, or 465 with implicit TLS
+	TLS  smtp.TLSMode // default: implicit TLS on port 465, else STARTTLS required
+	// TLSConfig replaces the default: system roots, TLS 1.2 or later.
+	TLSConfig *tls.Config
+
+	Username string
+	Password string
+	// Auth replaces Username and Password where a login needs more: OAuth 2
+	// tokens, certain mechanisms, a SASL library.
+	Auth *smtp.Auth
+	// InsecureAuth permits a login over an unencrypted link to a host that is not
+	// loopback: anyone on the way can read the password.
+	InsecureAuth bool
+
+	Limits Limits
+
+	Timeouts    smtp.Timeouts
+	IdleTimeout time.Duration // of a pooled connection; default 5 min, negative: no limit
+	MaxLifetime time.Duration // of a pooled connection, ±10 %; default: no limit
+	MinIdle     int           // connections kept open and logged in; default 0
+
+	LocalName   string     // what EHLO says; default: this machine's name
+	MaxLevel    smtp.Level // the highest level used on the wire; default: look-ahead
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	Trace       *smtp.Trace
+}
+
+// Limits bound what an account is asked to do. They hold over all connections
+// and all callers of a [Client].
+type Limits struct {
+	Connections           int // at once; default 5
+	MessagesPerConnection int // default 100, negative: no limit
+	// Rates hold together, each in any sliding window as the server's clock sees
+	// it. Default, if nil: 10 messages per second. NoRate limits nothing.
+	Rates []Rate
+}
+
+// Rate is at most Count messages (or recipients) in any span of length Per.
+type Rate struct {
+	Count int
+	Per   time.Duration
+	Unit  Unit
+}
+
+// Unit is what a [Rate] counts.
+type Unit uint8
+
+// The units.
+const (
+	Messages Unit = iota
+	Recipients
+)
+
+var defaultRates = []Rate{{Count: 10, Per: time.Second}}
+
+// NoRate, as Limits.Rates, sends as fast as the server takes it.
+func NoRate() []Rate { return []Rate{} }
+
+// label names the account in words.
+func (a *Account) label() string {
+	if a.Name != "" {
+		return a.Name
+	}
+	label := a.config().Address()
+	if user := a.user(); user != "" {
+		label = user + "@" + label
+	}
+	return label
+}
+
+func (a *Account) user() string {
+	if a.Auth != nil {
+		return a.Auth.Username
+	}
+	return a.Username
+}
+
+func (a *Account) auth() *smtp.Auth {
+	if a.Auth != nil {
+		return a.Auth
+	}
+	if a.Username == "" && a.Password == "" {
+		return nil
+	}
+	return &smtp.Auth{Username: a.Username, Password: a.Password}
+}
+
+func (a *Account) config() smtp.Config {
+	return smtp.Config{Host: a.Host, Port: a.Port, TLS: a.TLS, TLSConfig: a.TLSConfig,
+		LocalName: a.LocalName, Auth: a.auth(), InsecureAuth: a.InsecureAuth, Timeouts: a.Timeouts,
+		MaxLevel: a.MaxLevel, DialContext: a.DialContext, Trace: a.Trace}
+}
+
+func (a *Account) rates() []Rate {
+	if a.Limits.Rates == nil {
+		return defaultRates
+	}
+	return a.Limits.Rates
+}
+
+// connectionKey tells apart what must not share a connection: another server,
+// other TLS settings, other credentials. A changed password thus never meets a
+// connection of the old one, while limits and health stay with the label.
+func (a *Account) connectionKey() string {
+	h := sha256.New()
+	fingerprint := a.auth().Fingerprint()
+	fmt.Fprintf(h, "%q %d %q %d %t %x ", a.config().Address(), a.TLS, a.LocalName, a.MaxLevel, a.InsecureAuth, fingerprint)
+	fmt.Fprintf(h, "%x ", reflect.ValueOf(a.DialContext).Pointer())
+	if t := a.TLSConfig; t != nil {
+		fmt.Fprintf(h, "%q %t %d %d %p ", t.ServerName, t.InsecureSkipVerify, t.MinVersion, t.MaxVersion, t.RootCAs)
+		fmt.Fprintf(h, "%x %x ", reflect.ValueOf(t.VerifyPeerCertificate).Pointer(), reflect.ValueOf(t.VerifyConnection).Pointer())
+		for _, c := range t.Certificates {
+			fmt.Fprintf(h, "%x ", c.Certificate)
+		}
+	}
+	return string(h.Sum(nil))
+}
+
+// shown is what may be seen of an account.
+type shown struct {
+	Name     string `json:"name,omitempty"`
+	Server   string `json:"server"`
+	Username string `json:"username,omitempty"`
+	Limits   Limits `json:"limits"`
+}
+
+func (a *Account) shown() shown {
+	return shown{Name: a.Name, Server: a.config().Address(), Username: a.user(), Limits: a.Limits}
+}
+
+// Format writes the account without its secrets, whatever the verb.
+func (a Account) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "account %s", strings.TrimSpace(a.label()))
+}
+
+// LogValue logs the account without its secrets.
+func (a Account) LogValue() slog.Value { return slog.StringValue(a.label()) }
+
+// MarshalJSON writes the account without its secrets.
+func (a Account) MarshalJSON() ([]byte, error) { return json.Marshal(a.shown()) }
+
+// same reports whether two accounts are reached in the same way, without the
+// cost of a fingerprint.
+func (a *Account) same(b *Account) bool {
+	return a.Host == b.Host && a.Port == b.Port && a.TLS == b.TLS && a.TLSConfig == b.TLSConfig &&
+		a.Username == b.Username && a.Password == b.Password && a.Auth == b.Auth &&
+		a.InsecureAuth == b.InsecureAuth && a.LocalName == b.LocalName && a.MaxLevel == b.MaxLevel &&
+		a.Trace == b.Trace && a.Timeouts == b.Timeouts &&
+		reflect.ValueOf(a.DialContext).Pointer() == reflect.ValueOf(b.DialContext).Pointer() &&
+		slices.Equal(a.Limits.Rates, b.Limits.Rates)
+}

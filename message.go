@@ -1,0 +1,173 @@
+package kaizen
+
+import (
+	"errors"
+	"io"
+
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// The wire's own words are used at the front door too.
+type (
+	// Envelope is what MAIL and RCPT say; see [smtp.Envelope].
+	Envelope = smtp.Envelope
+	// Recipient is one forward-path; see [smtp.Recipient].
+	Recipient = smtp.Recipient
+	// Reply is what a server answered; see [smtp.Reply].
+	Reply = smtp.Reply
+	// RecipientResult is what became of one recipient; see [smtp.RecipientResult].
+	RecipientResult = smtp.RecipientResult
+	// Outcome is what became of a message; see [smtp.Outcome].
+	Outcome = smtp.Outcome
+	// Class is what a failure is about; see [smtp.Class].
+	Class = smtp.Class
+)
+
+// Message is what can be sent: something that writes itself as RFC 5322 octets
+// and knows its envelope. These do:
+//
+//   - a *message.Message of package message,
+//   - a *mail.Msg of github.com/wneessen/go-mail,
+//   - a [*Prepared], for octets of any origin,
+//   - anything with a method Envelope() (smtp.Envelope, error).
+type Message interface {
+	WriteTo(w io.Writer) (int64, error)
+}
+
+// Prepared is a message whose envelope and octets are at hand, and how to send
+// it. It may be sent several times if its Content can be read again.
+type Prepared struct {
+	Envelope Envelope
+	Content  *smtp.Content
+	// MessageID goes into the receipt.
+	MessageID string
+
+	Priority Priority // default: PriorityNormal
+	// AllOrNothing sends only if every recipient was accepted.
+	AllOrNothing bool
+	// Chunking sends with BDAT where the server offers it.
+	Chunking bool
+	// AllowLongLines permits lines over 998 octets.
+	AllowLongLines bool
+	// Progress is told how many octets of content have been written. It must not
+	// block.
+	Progress func(octets int64)
+}
+
+// WriteTo makes a Prepared a [Message]. It is sent from its Content, not by
+// this method.
+func (p *Prepared) WriteTo(io.Writer) (int64, error) {
+	return 0, errors.New("a prepared message is sent from its Content")
+}
+
+// Priority orders messages that wait for the same account.
+type Priority uint8
+
+// The priorities. Within one, messages go in the order of their arrival.
+const (
+	PriorityNormal Priority = iota
+	PriorityUrgent
+	PriorityHigh
+	PriorityBulk
+)
+
+// WriterFunc makes an io.WriterTo of a function that writes a message, for
+// libraries whose WriteTo has another form. The function may be called again to
+// repeat the message, and must write the same each time.
+type WriterFunc func(w io.Writer) error
+
+// WriteTo calls the function and counts.
+func (f WriterFunc) WriteTo(w io.Writer) (int64, error) {
+	c := &countingWriter{w: w}
+	err := f(c)
+	return c.n, err
+}
+
+type countingWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// Prepare finds the envelope of a message and makes its octets ready. The
+// result can be given a priority and other wishes, and be sent.
+func Prepare(m Message) (*Prepared, error) {
+	p, err := prepare(m)
+	if err != nil {
+		return nil, err
+	}
+	if p.Content == nil {
+		return nil, unfit(smtp.ClassContent, errors.New("the message has no content"))
+	}
+	if err := p.Envelope.Validate(); err != nil {
+		return nil, unfit(smtp.ClassSender, err)
+	}
+	if err := p.Content.Prepare(); err != nil {
+		return nil, unfit(smtp.ClassContent, err)
+	}
+	return p, nil
+}
+
+func prepare(m Message) (*Prepared, error) {
+	switch m := m.(type) {
+	case nil:
+		return nil, unfit(smtp.ClassContent, errors.New("no message given"))
+	case *Prepared:
+		return m, nil
+	case interface {
+		Envelope() (smtp.Envelope, error)
+		Content() (*smtp.Content, error)
+	}:
+		envelope, err := m.Envelope()
+		if err != nil {
+			return nil, unfit(smtp.ClassContent, err)
+		}
+		content, err := m.Content()
+		if err != nil {
+			return nil, unfit(smtp.ClassContent, err)
+		}
+		return &Prepared{Envelope: envelope, Content: content, MessageID: messageID(m)}, nil
+	case interface{ Envelope() (smtp.Envelope, error) }:
+		envelope, err := m.Envelope()
+		if err != nil {
+			return nil, unfit(smtp.ClassContent, err)
+		}
+		return &Prepared{Envelope: envelope, Content: smtp.WriterTo(m.(io.WriterTo)), MessageID: messageID(m)}, nil
+	case goMail:
+		return fromGoMail(m)
+	}
+	return nil, unfit(smtp.ClassSender, errors.New("the message does not know its envelope: wrap it in a kaizen.Prepared"))
+}
+
+// goMail is the part of a *mail.Msg of github.com/wneessen/go-mail that tells
+// the envelope.
+type goMail interface {
+	Message
+	GetSender(useFullAddr bool) (string, error)
+	GetRecipients() ([]string, error)
+}
+
+func fromGoMail(m goMail) (*Prepared, error) {
+	from, err := m.GetSender(false)
+	if err != nil {
+		return nil, unfit(smtp.ClassSender, err)
+	}
+	to, err := m.GetRecipients()
+	if err != nil {
+		return nil, unfit(smtp.ClassRecipient, err)
+	}
+	return &Prepared{Envelope: Envelope{From: from, To: smtp.To(to...)},
+		Content: smtp.ReplayableWriterTo(m), MessageID: messageID(m)}, nil
+}
+
+func messageID(m any) string {
+	if m, ok := m.(interface{ GetMessageID() string }); ok {
+		return m.GetMessageID()
+	}
+	return ""
+}

@@ -1,0 +1,66 @@
+package kaizen
+
+import (
+	"time"
+
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// Receipt is everything a send learned.
+type Receipt struct {
+	Account   string `json:"account"`
+	MessageID string `json:"message_id,omitempty"`
+	// Outcome is Accepted if some recipient was accepted, else the first one's.
+	Outcome    Outcome           `json:"outcome"`
+	Recipients []RecipientResult `json:"recipients"`
+	// Transactions are the server's verdicts in order; more than one if the
+	// server takes fewer recipients at a time.
+	Transactions []*smtp.Result `json:"transactions,omitempty"`
+
+	Waited Waited        `json:"waited"` // in line, over all transactions
+	Took   time.Duration `json:"took"`   // from Send to the last verdict
+}
+
+// Waited tells how long a message stood in line, and for what.
+type Waited struct {
+	Total   time.Duration `json:"total"`
+	ForRate time.Duration `json:"for_rate"`
+	Rate    string        `json:"rate,omitempty"` // the limit it waited for last, "10 per second"
+}
+
+// QueueID is what the server calls the message, if it told: of the first
+// transaction that was accepted.
+func (r *Receipt) QueueID() string {
+	for _, t := range r.Transactions {
+		if t.Outcome == smtp.Accepted {
+			return t.QueueID
+		}
+	}
+	return ""
+}
+
+// RoundTrips is how many round trips the message cost.
+func (r *Receipt) RoundTrips() (n int) {
+	for _, t := range r.Transactions {
+		n += t.RoundTrips
+	}
+	return n
+}
+
+func (r *Receipt) notAccepted() (failed []RecipientResult) {
+	for _, to := range r.Recipients {
+		if to.Outcome != smtp.Accepted {
+			failed = append(failed, to)
+		}
+	}
+	return failed
+}
+
+// conclude derives the outcome from the recipients'.
+func (r *Receipt) conclude() {
+	for i, to := range r.Recipients {
+		if i == 0 || to.Outcome == smtp.Accepted {
+			r.Outcome = to.Outcome
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package kaizen
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// DefaultClient is what [Send] uses.
+var DefaultClient = New(Config{})
+
+// Send sends a message with [DefaultClient]; see [Client.Send].
+func Send(ctx context.Context, account Account, m Message) (*Receipt, error) {
+	return DefaultClient.Send(ctx, account, m)
+}
+
+// DialAndSend sends a message over a connection of its own, which is closed
+// afterwards. To send more than one message, [Send] is faster and gentler.
+func DialAndSend(ctx context.Context, account Account, m Message) (*Receipt, error) {
+	c := New(Config{})
+	account.Limits.Connections = 1
+	account.Limits.Rates = NoRate()
+	account.MinIdle = 0
+	receipt, err := c.Send(ctx, account, m)
+	// That the goodbye failed changes nothing about the message.
+	_ = c.Close()
+	return receipt, err
+}
+
+// Transport is a client's way to one account whose login is known to work. It
+// is safe for concurrent use.
+type Transport struct {
+	client  *Client
+	account Account
+	closed  atomic.Bool
+}
+
+// Transport verifies the account and binds to it. It shares the account's pool
+// with everybody else who uses it.
+func (c *Client) Transport(ctx context.Context, account Account) (*Transport, error) {
+	a, err := c.resolve(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Verify(ctx, a); err != nil {
+		return nil, err
+	}
+	return &Transport{client: c, account: a}, nil
+}
+
+// Send sends a message; see [Client.Send].
+func (t *Transport) Send(ctx context.Context, m Message) (*Receipt, error) {
+	if t.closed.Load() {
+		return nil, &Error{Account: t.account.label(), Phase: smtp.PhaseWaiting, Class: ErrClosed, Err: errors.New("the transport is closed")}
+	}
+	return t.client.send(ctx, &t.account, m)
+}
+
+// Close closes the account's connections; see [Client.CloseAccount].
+func (t *Transport) Close(ctx context.Context) error {
+	if t.closed.Swap(true) {
+		return nil
+	}
+	return t.client.CloseAccount(ctx, t.account)
+}
