@@ -169,7 +169,7 @@ func (a Account) MarshalJSON() ([]byte, error) { return json.Marshal(a.shown()) 
 // same reports whether two accounts are reached in the same way, without the
 // cost of a fingerprint.
 func (a *Account) same(b *Account) bool {
-	return a.Host == b.Host && a.Port == b.Port && a.TLS == b.TLS && a.TLSConfig == b.TLSConfig &&
+	return a.Name == b.Name && a.Host == b.Host && a.Port == b.Port && a.TLS == b.TLS && a.TLSConfig == b.TLSConfig &&
 		a.Username == b.Username && a.Password == b.Password && a.Auth == b.Auth &&
 		a.InsecureAuth == b.InsecureAuth && a.LocalName == b.LocalName && a.MaxLevel == b.MaxLevel &&
 		a.Trace == b.Trace && a.Timeouts == b.Timeouts &&

@@ -39,6 +39,7 @@ type Client struct {
 
 	mu     sync.Mutex // guards what follows; no I/O under it
 	lanes  map[string]*lane
+	latest *lane // of the last message, which the next one often shares
 	closed bool
 }
 
@@ -68,17 +69,16 @@ type lane struct {
 // route is an account with what was derived from it.
 type route struct {
 	account Account
-	key     string
+	target  pool.Target
 	memory  *smtp.Memory
 }
 
-func (r *route) target() pool.Target {
-	account, memory := r.account, r.memory
-	config := account.config()
+func newRoute(a *Account, memory *smtp.Memory) route {
+	config := a.config()
 	config.Memory = memory
-	return pool.Target{Key: r.key, Server: config.Address(), Dial: func(ctx context.Context) (pool.Conn, error) {
-		return smtp.Dial(ctx, config)
-	}}
+	dial := func(ctx context.Context) (pool.Conn, error) { return smtp.Dial(ctx, config) }
+	return route{account: *a, memory: memory,
+		target: pool.Target{Key: a.connectionKey(), Server: config.Address(), Dial: dial}}
 }
 
 // resolve completes an account that is only a name.
@@ -100,41 +100,47 @@ func (c *Client) resolve(ctx context.Context, a Account) (Account, error) {
 	return found, nil
 }
 
-// lane returns the account's lane and how to reach it.
-func (c *Client) lane(a *Account) (*lane, *pool.Pool, pool.Target, error) {
-	label := a.label()
+// way is how one message goes.
+type way struct {
+	account string
+	pool    *pool.Pool
+	target  pool.Target
+	memory  *smtp.Memory
+}
+
+// way finds the account's lane and how to reach its server.
+func (c *Client) way(a *Account) (way, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, nil, pool.Target{}, &Error{Account: label, Phase: smtp.PhaseWaiting, Class: ErrClosed, Err: errors.New("the client is closed")}
+		return way{}, &Error{Account: a.label(), Phase: smtp.PhaseWaiting, Class: ErrClosed, Err: errors.New("the client is closed")}
 	}
+	l := c.latest
+	if l == nil || !l.recent.account.same(a) {
+		l = c.laneLocked(a)
+		c.latest = l
+	}
+	if l.pool == nil {
+		l.pool = pool.New(c.poolConfig(l, a))
+	}
+	return way{l.name, l.pool, l.recent.target, l.recent.memory}, nil
+}
+
+func (c *Client) laneLocked(a *Account) *lane {
+	label := a.label()
 	l := c.lanes[label]
 	if l == nil {
 		l = &lane{name: label, limiter: newLimiter(a), memories: make(map[string]*smtp.Memory)}
 		c.lanes[label] = l
-	}
-	c.reroute(l, a)
-	if l.pool == nil {
-		l.pool = pool.New(c.poolConfig(l, a))
-	}
-	return l, l.pool, l.recent.target(), nil
-}
-
-// reroute derives what follows from an account, if it is not the one seen last.
-func (c *Client) reroute(l *lane, a *Account) {
-	if l.recent.key != "" && l.recent.account.same(a) {
-		return
-	}
-	if l.recent.key != "" && l.limiter.Restrict(limits(a.rates())...) {
+	} else if !l.recent.account.same(a) && l.limiter.Restrict(limits(a.rates())...) {
 		c.config.Logger.Warn("two accounts of one identity have different rates; the stricter hold", "account", l.name)
 	}
 	address := a.config().Address()
-	memory := l.memories[address]
-	if memory == nil {
-		memory = new(smtp.Memory)
-		l.memories[address] = memory
+	if l.memories[address] == nil {
+		l.memories[address] = new(smtp.Memory)
 	}
-	l.recent = route{account: *a, key: a.connectionKey(), memory: memory}
+	l.recent = newRoute(a, l.memories[address])
+	return l
 }
 
 func (c *Client) poolConfig(l *lane, a *Account) pool.Config {

@@ -29,30 +29,23 @@ func (c *Client) send(ctx context.Context, a *Account, m Message) (*Receipt, err
 	if err != nil {
 		return nil, named(err, a)
 	}
-	l, connections, target, err := c.lane(a)
+	w, err := c.way(a)
 	if err != nil {
 		return nil, err
 	}
-	d := delivery{pool: connections, target: target, message: p, memory: l.recentMemory(c),
-		receipt: &Receipt{Account: l.name, MessageID: p.MessageID}}
+	d := delivery{way: w, message: p, receipt: &Receipt{Account: w.account, MessageID: p.MessageID}}
 	err = d.run(ctx)
 	d.receipt.Took = time.Since(began)
 	d.receipt.conclude()
 	if err == nil {
 		return d.receipt, nil
 	}
-	failure := front(l.name, err)
+	failure := front(w.account, err)
 	failure.Recipients = d.receipt.notAccepted()
 	if len(d.receipt.Transactions) == 0 {
 		return nil, failure
 	}
 	return d.receipt, failure
-}
-
-func (l *lane) recentMemory(c *Client) *smtp.Memory {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return l.recent.memory
 }
 
 // named puts the account's name on an error that was made without it.
@@ -66,10 +59,8 @@ func named(err error, a *Account) error {
 // delivery is one Send: as many transactions as the server needs to take all
 // recipients.
 type delivery struct {
-	pool    *pool.Pool
-	target  pool.Target
+	way
 	message *Prepared
-	memory  *smtp.Memory
 	receipt *Receipt
 }
 

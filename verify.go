@@ -16,14 +16,14 @@ func (c *Client) Verify(ctx context.Context, account Account) error {
 	if err != nil {
 		return err
 	}
-	_, connections, target, err := c.lane(&a)
+	w, err := c.way(&a)
 	if err != nil {
 		return err
 	}
 	if err := verify(ctx, &a); err != nil {
-		return front(a.label(), err)
+		return front(w.account, err)
 	}
-	connections.Resume(target.Key)
+	w.pool.Resume(w.target.Key)
 	return nil
 }
 
