@@ -19,7 +19,7 @@ type Limiter struct {
 	inFlight tally
 	log      journal
 	windows  []window
-	refused  bool // somebody was refused since the last notice
+	waited   bool // somebody was refused, or told to wait, since the last notice
 
 	listeners map[int]func()
 	listener  int
@@ -62,7 +62,7 @@ func (l *Limiter) Take(now time.Time, recipients int) (Slot, bool) {
 	want := demand(recipients)
 	for i := range l.windows {
 		if l.excess(&l.windows[i], want) > 0 {
-			l.refused = true
+			l.waited = true
 			return Slot{}, false
 		}
 	}
@@ -90,6 +90,7 @@ func (l *Limiter) Next(now time.Time, recipients int) (at time.Time, bound Rate,
 		if excess <= 0 {
 			continue
 		}
+		l.waited = true
 		free, ok := l.log.instant(w.head, w.Unit, excess)
 		if !ok {
 			return time.Time{}, w.Rate, false
@@ -118,7 +119,7 @@ func (l *Limiter) Fits(recipients int) error {
 }
 
 // Notify has wake called whenever a slot was given up after somebody was
-// refused: then a [Limiter.Next] that was not known may be. The call comes from
+// refused or told by Next to wait: then a [Limiter.Next] that was not known may be. The call comes from
 // the goroutine that gave the slot up. The returned function ends it.
 func (l *Limiter) Notify(wake func()) (stop func()) {
 	if l == nil {
@@ -177,8 +178,8 @@ func (l *Limiter) release(s *Slot) tally {
 
 func (l *Limiter) unlockAndTell() {
 	var wake []func()
-	if l.refused {
-		l.refused = false
+	if l.waited {
+		l.waited = false
 		for _, f := range l.listeners {
 			wake = append(wake, f)
 		}

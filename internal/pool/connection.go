@@ -1,0 +1,230 @@
+package pool
+
+import (
+	"context"
+	"time"
+)
+
+// connection is a slot of the pool with, after the dial, a Conn in it.
+type connection struct {
+	pool   *Pool
+	target *target
+
+	// Guarded by Pool.mu.
+	conn      Conn
+	expires   time.Time // zero: never
+	idleSince time.Time
+	quitting  bool
+
+	// The driver's own.
+	inFlight  int
+	carried   int // messages handed to it
+	period    int // of those, since it last rested
+	completed int // of those, answered with a verdict
+	hungry    bool
+	rested    bool  // it was idle before
+	loggingIn bool  // it has not logged in yet and is about to
+	authErr   error // a login failed, as a transaction told
+	retire    Reason
+}
+
+// step is what a connection does next.
+type step uint8
+
+const (
+	stepRest step = iota
+	stepStream
+	stepLogin
+	stepQuit
+)
+
+// quitTimeout bounds how long a goodbye may hold a slot.
+const quitTimeout = 5 * time.Second
+
+// run drives the connection for one busy period. It is a goroutine of its own.
+func (c *connection) run() {
+	defer c.pool.goroutineEnded()
+	if c.conn == nil && !c.dial() {
+		return
+	}
+	if c.period = 0; c.rested && !c.conn.Alive() {
+		c.lost(nil)
+		return
+	}
+	for {
+		var err error
+		switch c.pool.step(c, c.conn.NeedsAuth()) {
+		case stepRest:
+			return
+		case stepQuit:
+			c.quit()
+			return
+		case stepLogin:
+			err = c.conn.Authenticate(c.pool.work)
+		case stepStream:
+			err = c.conn.Stream(c.pool.work, c.next)
+		}
+		c.checkLogin()
+		if c.loginFailed(err); err != nil {
+			c.lost(err)
+			return
+		}
+	}
+}
+
+// step decides under the lock what c does next, and books it.
+func (p *Pool) step(c *connection, needsAuth bool) step {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := c.target
+	if needsAuth && t.patientLocked(now) {
+		c.retire = closedLogin
+	}
+	if p.wornLocked(c, now) {
+		p.endLoginLocked(c)
+		p.quitLocked(c)
+		p.dispatchLocked(t, now)
+		return stepQuit
+	}
+	if needsAuth && !p.beginLoginLocked(c) {
+		return stepRest
+	}
+	switch {
+	case t.line.n > 0 && !p.blocked:
+		return stepStream
+	case needsAuth:
+		return stepLogin
+	}
+	p.restLocked(c, now)
+	return stepRest
+}
+
+// wornLocked says that c takes no more messages, and notes why.
+func (p *Pool) wornLocked(c *connection, now time.Time) bool {
+	switch {
+	case c.retire != stillOpen:
+	case p.closing:
+		c.retire = closedPool
+	case c.target.refused != nil:
+		c.retire = closedLogin
+	case p.config.MessagesPerConnection > 0 && c.carried >= p.config.MessagesPerConnection:
+		c.retire = closedMessages
+	case p.sessionLimit > 0 && c.carried >= p.sessionLimit:
+		c.retire = closedMessages
+	case c.agedLocked(now):
+		c.retire = closedLifetime
+	}
+	return c.retire != stillOpen
+}
+
+func (c *connection) agedLocked(now time.Time) bool {
+	return !c.expires.IsZero() && !now.Before(c.expires)
+}
+
+// restLocked makes c idle: its goroutine ends.
+func (p *Pool) restLocked(c *connection, now time.Time) {
+	c.setHungry(false)
+	c.rested = true
+	c.idleSince = now
+	c.target.idle = append(c.target.idle, c)
+	p.sweepLaterLocked(now)
+	// Somebody else may have been waiting for a connection to fall idle.
+	for _, other := range p.targets {
+		if other != c.target && other.line.n > 0 {
+			p.dispatchLocked(other, now)
+		}
+	}
+}
+
+// driveLocked starts a busy period.
+func (p *Pool) driveLocked(c *connection) {
+	c.setHungry(true)
+	p.goLocked(c.run)
+}
+
+// retireLocked says goodbye to a connection at rest, which is in no list any more.
+func (p *Pool) retireLocked(c *connection, why Reason) {
+	c.retire = why
+	p.quitLocked(c)
+	p.goLocked(c.run)
+}
+
+// quitLocked marks that c leaves; its slot stays taken until it has.
+func (p *Pool) quitLocked(c *connection) {
+	c.setHungry(false)
+	if !c.quitting {
+		c.quitting = true
+		c.target.live--
+		p.quitting++
+	}
+}
+
+func (c *connection) quit() {
+	p := c.pool
+	ctx, cancel := context.WithTimeout(p.work, quitTimeout)
+	_ = c.conn.Quit(ctx) // no failure of anything that was sent
+	cancel()
+	c.gone()
+}
+
+// lost ends a connection that broke.
+func (c *connection) lost(cause error) {
+	p := c.pool
+	p.mu.Lock()
+	if c.retire == stillOpen {
+		c.retire = closedLost
+	}
+	p.endLoginLocked(c)
+	p.quitLocked(c)
+	if cause != nil && c.completed == 0 && !c.rested && c.authErr == nil {
+		p.uselessLocked(c, cause)
+	}
+	p.mu.Unlock()
+	c.gone()
+}
+
+// uselessLocked notes that c greeted and then was good for nothing. If it failed
+// a message, that has its tries; if not even that, it counts as a failed dial, or
+// those who wait would see one such connection after the other.
+func (p *Pool) uselessLocked(c *connection, cause error) {
+	if c.period > 0 || p.closing {
+		c.target.failures++
+		return
+	}
+	p.failedLocked(c.target, shared(c.target.server, cause), time.Now())
+}
+
+func (c *connection) gone() {
+	_ = c.conn.Close()
+	p := c.pool
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forgetLocked(c, c.retire)
+	p.dispatchAllLocked(now)
+	p.warmLocked(now)
+}
+
+// forgetLocked frees the slot of c.
+func (p *Pool) forgetLocked(c *connection, why Reason) {
+	delete(p.connections, c)
+	p.open--
+	if c.quitting {
+		p.quitting--
+	}
+	p.count.closed[why].Add(1)
+}
+
+// setHungry books whether c is about to ask for a message.
+func (c *connection) setHungry(hungry bool) {
+	if hungry == c.hungry {
+		return
+	}
+	c.hungry = hungry
+	if hungry {
+		c.target.hungry.Add(1)
+	} else {
+		c.target.hungry.Add(-1)
+	}
+}

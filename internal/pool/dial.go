@@ -1,0 +1,148 @@
+package pool
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// outage is what a target remembers of failing dials and logins.
+type outage struct {
+	failures int // since something last worked; above 0, one dial at a time
+	failure  error
+	retryAt  time.Time
+	shut     bool // until retryAt new messages fail at once if nothing is open
+}
+
+// Pauses between dials: with other connections open, or after a refusal that
+// asks for patience, they grow from half a second to half a minute. If nothing
+// is open every message that waited has failed, and the pause only keeps a
+// crowd of callers from knocking in a row.
+const (
+	firstPause, longestPause = 500 * time.Millisecond, 30 * time.Second
+	firstKnock, longestKnock = 100 * time.Millisecond, time.Second
+)
+
+// dialLocked opens a connection in a goroutine of its own.
+func (p *Pool) dialLocked(t *target) {
+	p.sateLocked(t)
+	c := &connection{pool: p, target: t}
+	p.connections[c] = struct{}{}
+	p.open++
+	t.dialling++
+	p.count.dialled.Add(1)
+	p.goLocked(c.run)
+}
+
+// dial reports whether there is a connection now.
+func (c *connection) dial() bool {
+	p, t := c.pool, c.target
+	conn, err := t.dial(p.dials)
+	now := time.Now()
+	needsAuth := err == nil && conn.NeedsAuth()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.dialling--
+	if err != nil {
+		p.dialFailedLocked(c, shared(t.server, err), now)
+		return false
+	}
+	c.conn = conn
+	c.expires = p.expiry(now)
+	t.live++
+	c.setHungry(true)
+	if !needsAuth {
+		t.retryAt, t.shut = time.Time{}, false
+	}
+	return true
+}
+
+func (p *Pool) expiry(now time.Time) time.Time {
+	life := p.config.MaxLifetime
+	if life <= 0 {
+		return time.Time{}
+	}
+	return now.Add(life*9/10 + rand.N(life/5+1))
+}
+
+func (p *Pool) dialFailedLocked(c *connection, err *smtp.Error, now time.Time) {
+	t := c.target
+	p.forgetLocked(c, closedDial)
+	switch err.Class {
+	case smtp.ClassAuth:
+		p.refuseLocked(t, err)
+	case smtp.ClassConnectionLimit:
+		p.lowerLocked(min(p.capacity-1, p.open), now)
+		p.failedLocked(t, err, now)
+	default:
+		p.failedLocked(t, err, now)
+	}
+	p.dispatchAllLocked(now)
+}
+
+// failedLocked books a failed dial or login and fails who wait if nothing is
+// left that could serve them.
+func (p *Pool) failedLocked(t *target, err *smtp.Error, now time.Time) {
+	t.failures++
+	t.failure = err
+	patience := err.Class == smtp.ClassAuthTemporary || err.Class == smtp.ClassConnectionLimit
+	deserted := t.live == 0 && t.dialling == 0
+	t.shut = patience || deserted
+	if deserted && !patience {
+		t.retryAt = now.Add(pause(firstKnock, longestKnock, t.failures))
+	} else {
+		t.retryAt = now.Add(pause(firstPause, longestPause, t.failures))
+	}
+	if deserted {
+		p.failAllLocked(t, err)
+	}
+}
+
+// pause doubles with each failure, less up to a quarter so that crowds disperse.
+func pause(first, longest time.Duration, failures int) time.Duration {
+	d := min(first<<min(failures-1, 16), longest)
+	return d - rand.N(d/4+1)
+}
+
+// barredLocked says that t must not dial now.
+func (p *Pool) barredLocked(t *target, now time.Time) bool {
+	if t.failures > 0 && t.dialling > 0 {
+		return true
+	}
+	if !now.Before(t.retryAt) {
+		return false
+	}
+	if t.live > 0 {
+		p.alarmLocked(t.retryAt, now)
+		return true
+	}
+	if t.shut && t.dialling == 0 {
+		p.failAllLocked(t, t.failure)
+		return true
+	}
+	return false
+}
+
+// patientLocked says that a connection which was on its way when a login failed
+// for now must not be the next to try.
+func (t *target) patientLocked(now time.Time) bool {
+	return t.shut && t.failures > 0 && now.Before(t.retryAt)
+}
+
+// workedLocked ends an outage.
+func (t *target) workedLocked() { t.outage = outage{} }
+
+// lowerLocked takes less connections, as the server wants; at least one.
+func (p *Pool) lowerLocked(capacity int, now time.Time) {
+	p.capacity = max(1, capacity)
+	p.capacityAt = now
+}
+
+// raiseLocked allows one connection more after a minute of success.
+func (p *Pool) raiseLocked(now time.Time) {
+	if p.capacity < p.config.Connections && now.Sub(p.capacityAt) >= time.Minute {
+		p.capacity++
+		p.capacityAt = now
+	}
+}

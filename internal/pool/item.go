@@ -1,0 +1,68 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/kaizenmail/kaizen/internal/limit"
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// Conn is what a pool needs of a connection; *smtp.Conn fits. MailReplied of a
+// transaction is called before its Done, both from within Stream.
+type Conn interface {
+	Stream(ctx context.Context, next func(ahead bool) *smtp.Transaction) error
+	Authenticate(ctx context.Context) error
+	NeedsAuth() bool
+	Alive() bool
+	Quit(ctx context.Context) error
+	Close() error
+}
+
+// Target is where messages go. Targets of the same Key are the same: server,
+// TLS settings and credentials.
+type Target struct {
+	Key    string
+	Server string // host:port, for errors
+	// Dial opens a connection that has not logged in yet. Its context ends when
+	// the pool closes; it bounds its own time.
+	Dial func(ctx context.Context) (Conn, error)
+}
+
+// Priority orders the waiting line; within one, arrival does.
+type Priority uint8
+
+// The priorities.
+const (
+	Urgent Priority = iota
+	High
+	Normal
+	Bulk
+	priorities
+)
+
+// Item is a message to send. Every try makes a new transaction of it; see
+// [smtp.Transaction] for the fields.
+type Item struct {
+	Envelope smtp.Envelope
+	Content  *smtp.Content
+	Priority Priority
+
+	AllOrNothing   bool
+	Chunking       bool
+	AllowLongLines bool
+
+	Progress func(octets int64)
+	Commit   func() error // called once per try that comes that far
+}
+
+func (i *Item) recipients() int { return len(i.Envelope.To) }
+
+// Waited tells how long a message stood in line, over all its tries.
+type Waited struct {
+	Total time.Duration
+	// Rate is the part during which the limiter, not a missing connection, held
+	// the line; Limit is the window that did so last.
+	Rate  time.Duration
+	Limit limit.Rate
+}

@@ -1,0 +1,112 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// beginLoginLocked lets c log in, or makes it wait at the gate: until the
+// credentials have worked once, one connection tries them.
+func (p *Pool) beginLoginLocked(c *connection) bool {
+	t := c.target
+	if !t.proven && t.login != nil && t.login != c {
+		c.setHungry(false)
+		t.gated = append(t.gated, c)
+		return false
+	}
+	if !t.proven {
+		t.login = c
+	}
+	c.loggingIn = true
+	return true
+}
+
+// endLoginLocked opens the gate: to all if the credentials work, to the next
+// one if c came to an end without an answer.
+func (p *Pool) endLoginLocked(c *connection) {
+	c.loggingIn = false
+	t := c.target
+	if t.login != c {
+		return
+	}
+	t.login = nil
+	n := len(t.gated)
+	if !t.proven {
+		n = min(n, 1)
+	}
+	for _, waiting := range t.gated[:n] {
+		p.driveLocked(waiting)
+	}
+	t.gated = t.gated[n:]
+}
+
+// checkLogin notices that a login has worked, at the first reply that shows it.
+func (c *connection) checkLogin() {
+	if !c.loggingIn || c.conn.NeedsAuth() {
+		return
+	}
+	p := c.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.target.proven = true
+	c.target.workedLocked()
+	p.endLoginLocked(c)
+}
+
+// loginFailed looks whether a login has failed, as Stream or Authenticate or a
+// transaction told.
+func (c *connection) loginFailed(err error) {
+	if k := class(err); c.authErr == nil && (k == smtp.ClassAuth || k == smtp.ClassAuthTemporary) {
+		c.authErr = err
+	}
+	if c.authErr == nil {
+		return
+	}
+	p, t := c.pool, c.target
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.retire = closedLogin
+	p.quitLocked(c)
+	p.closeGateLocked(t)
+	p.endLoginLocked(c)
+	cause := shared(t.server, c.authErr)
+	if cause.Class == smtp.ClassAuth {
+		p.refuseLocked(t, cause)
+		return
+	}
+	p.failedLocked(t, cause, now)
+	p.dispatchLocked(t, now)
+}
+
+// refuseLocked stops everything for these credentials until Resume.
+func (p *Pool) refuseLocked(t *target, err *smtp.Error) {
+	t.refused = err
+	t.proven = false
+	p.failAllLocked(t, err)
+	p.closeGateLocked(t)
+	for _, c := range t.idle {
+		p.retireLocked(c, closedLogin)
+	}
+	t.idle = nil
+}
+
+func (p *Pool) closeGateLocked(t *target) {
+	for _, c := range t.gated {
+		p.retireLocked(c, closedLogin)
+	}
+	t.gated = nil
+}
+
+// Resume lets a target be used again whose credentials were refused, or whose
+// server did not answer: a person says that the cause is gone.
+func (p *Pool) Resume(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.targets[key]; t != nil {
+		t.refused = nil
+		t.workedLocked()
+		p.dispatchLocked(t, time.Now())
+	}
+}

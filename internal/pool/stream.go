@@ -1,0 +1,155 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/kaizenmail/kaizen/internal/limit"
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// next hands the connection its next message, if one may go now. Stream calls it.
+func (c *connection) next(ahead bool) *smtp.Transaction {
+	p := c.pool
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w, slot := p.pullLocked(c, ahead, now)
+	if w == nil {
+		return nil
+	}
+	p.leaveLocked(w)
+	w.state, w.conn, w.slot = handedOut, c, slot
+	w.addWaited(now)
+	c.setHungry(false)
+	c.inFlight++
+	c.carried++
+	c.period++
+	p.count.inFlight.Add(1)
+	p.raiseLocked(now)
+	p.dispatchLocked(c.target, now)
+	return w.tx
+}
+
+func (p *Pool) pullLocked(c *connection, ahead bool, now time.Time) (*waiter, limit.Slot) {
+	t := c.target
+	if c.quitting || p.wornLocked(c, now) {
+		return nil, limit.Slot{}
+	}
+	if p.yieldLocked(c) {
+		c.retire = closedForRoom
+		p.quitLocked(c)
+		return nil, limit.Slot{}
+	}
+	if ahead {
+		p.dispatchLocked(t, now)
+		if t.wantsLocked() <= 0 {
+			return nil, limit.Slot{} // others are free to take it at once
+		}
+	}
+	for w := t.line.head(); w != nil; w = t.line.head() {
+		if slot, ok := p.config.Limiter.Take(now, w.item.recipients()); ok {
+			p.admittedLocked(now)
+			return w, slot
+		}
+		if err := p.config.Limiter.Fits(w.item.recipients()); err != nil {
+			w.failLocked(waitError(t.server, smtp.ClassRecipient, err)) // restricted meanwhile
+			continue
+		}
+		p.blockLocked(w, now)
+		break
+	}
+	return nil, limit.Slot{}
+}
+
+// finished books the end of a try and reports whether the message is back in
+// line; then w belongs to somebody else already.
+func (c *connection) finished(w *waiter, r *smtp.Result) (repeated bool) {
+	c.inFlight--
+	c.pool.count.inFlight.Add(-1)
+	c.checkLogin()
+	repeated = r.Err != nil && c.troubled(w, r)
+	if r.Outcome == smtp.Accepted || r.Outcome == smtp.Rejected {
+		if c.completed++; c.completed == 1 {
+			c.proved()
+		}
+	}
+	if c.inFlight == 0 && c.retire == stillOpen {
+		c.setHungry(true)
+	}
+	return repeated
+}
+
+// proved ends an outage with the first verdict of a connection.
+func (c *connection) proved() {
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	if c.authErr == nil {
+		c.target.workedLocked()
+	}
+}
+
+// troubled draws the consequences of a failure that lies in the connection.
+func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
+	p := c.pool
+	now := time.Now()
+	switch r.Err.Class {
+	case smtp.ClassAuth, smtp.ClassAuthTemporary, smtp.ClassConnectionLimit, smtp.ClassSessionLimit:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.heedLocked(c, r.Err, now)
+	default:
+		if !r.Repeatable {
+			return false
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+	}
+	if !r.Repeatable || !p.repeatLocked(c, w) {
+		return false
+	}
+	if c.retire == stillOpen {
+		c.retire = closedLost
+	}
+	p.count.repeated.Add(1)
+	w.renew()
+	p.joinLocked(w, now)
+	p.dispatchLocked(c.target, now)
+	return true
+}
+
+// heedLocked does what the server asks for between the lines.
+func (p *Pool) heedLocked(c *connection, err *smtp.Error, now time.Time) {
+	switch err.Class {
+	case smtp.ClassAuth:
+		c.authErr, c.retire = err, closedLogin
+		p.refuseLocked(c.target, shared(c.target.server, err))
+	case smtp.ClassAuthTemporary:
+		c.authErr, c.retire = err, closedLogin
+	case smtp.ClassConnectionLimit:
+		c.retire = closedLimit
+		// A server that hangs up on an idle client says 421 too: no sign of crowding.
+		if stale := c.rested && c.period == 1; !stale {
+			p.lowerLocked(p.capacity-1, now)
+		}
+	case smtp.ClassSessionLimit:
+		c.retire = closedMessages
+		if n := c.completed; n > 0 && (p.sessionLimit == 0 || n < p.sessionLimit) {
+			p.sessionLimit = n
+		}
+	}
+}
+
+// repeatLocked says whether w may try another connection. On one that had been
+// in use before, the failure says little of the server: as many such as the pool
+// can hold are free, each of them costs the pool that connection.
+func (p *Pool) repeatLocked(c *connection, w *waiter) bool {
+	if w.leaving || p.closing || c.target.refused != nil {
+		return false
+	}
+	if (c.rested || c.completed > 0) && w.spared < p.config.Connections {
+		w.spared++
+		return true
+	}
+	w.tries++
+	return w.tries < p.config.MaxTries
+}

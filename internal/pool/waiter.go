@@ -1,0 +1,194 @@
+package pool
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/kaizenmail/kaizen/internal/limit"
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// waiter is a message with the caller who waits for it. Waiters are reused,
+// their channel and hooks with them.
+type waiter struct {
+	pool     *Pool
+	item     Item
+	target   *target
+	result   chan *smtp.Result // nil means err
+	replied  func()            // the transaction's MailReplied
+	finished func(*smtp.Result)
+
+	// Guarded by Pool.mu.
+	prev, next *waiter
+	arrival    uint64
+	state      waiterState
+	leaving    bool // the caller is going: no further try
+	err        error
+	tx         *smtp.Transaction
+	queued     time.Time
+	held       time.Duration // Pool.heldLocked when it was queued
+	waited     Waited
+
+	// The driver's own while handed out.
+	conn          *connection
+	slot          limit.Slot
+	tries, spared int
+
+	claim atomic.Uint32 // who speaks last: the connection or the caller
+}
+
+type waiterState uint8
+
+const (
+	inLine    waiterState = iota
+	handedOut             // a connection has it
+	failed                // err is set, nil is in result
+)
+
+const (
+	claimOpen      = iota
+	claimDelivered // the result is in the channel
+	claimAbandoned // the caller left not knowing
+	claimWithdrawn // the caller left knowing it is not sent
+)
+
+func (p *Pool) newWaiter(item Item) *waiter {
+	w, _ := p.waiters.Get().(*waiter)
+	if w == nil {
+		w = &waiter{pool: p, result: make(chan *smtp.Result, 1)}
+		w.replied, w.finished = w.mailReplied, w.done
+	}
+	w.item = item
+	w.renew()
+	return w
+}
+
+// renew makes the transaction of the next try: one is used only once.
+func (w *waiter) renew() {
+	w.tx = &smtp.Transaction{
+		Envelope:       w.item.Envelope,
+		Content:        w.item.Content,
+		AllOrNothing:   w.item.AllOrNothing,
+		Chunking:       w.item.Chunking,
+		AllowLongLines: w.item.AllowLongLines,
+		Progress:       w.item.Progress,
+		Commit:         w.item.Commit,
+		MailReplied:    w.replied,
+		Done:           w.finished,
+	}
+}
+
+// release gives w back for reuse; whoever knows last of it calls it.
+func (w *waiter) release() {
+	p := w.pool
+	w.item, w.target, w.err, w.tx, w.conn = Item{}, nil, nil, nil, nil
+	w.leaving, w.state, w.waited = false, inLine, Waited{}
+	w.tries, w.spared = 0, 0
+	w.claim.Store(claimOpen)
+	p.waiters.Put(w)
+}
+
+// failLocked ends a message that is in line: not sent.
+func (w *waiter) failLocked(err error) {
+	w.pool.leaveLocked(w)
+	w.state, w.err = failed, err
+	w.pool.count.notSent.Add(1)
+	w.result <- nil
+}
+
+// await blocks the caller until the message is settled or ctx ends.
+func (w *waiter) await(ctx context.Context) (*smtp.Result, Waited, error) {
+	select {
+	case r := <-w.result:
+		return w.settled(r)
+	case <-ctx.Done():
+		return w.abandon(ctx)
+	}
+}
+
+func (w *waiter) settled(r *smtp.Result) (*smtp.Result, Waited, error) {
+	waited, err := w.waited, w.err
+	w.release()
+	if r != nil && r.Err != nil {
+		err = r.Err
+	}
+	return r, waited, err
+}
+
+// abandon ends the wait of a caller whose context ended.
+func (w *waiter) abandon(ctx context.Context) (*smtp.Result, Waited, error) {
+	p := w.pool
+	now := time.Now()
+	p.mu.Lock()
+	w.leaving = true
+	if w.state == inLine {
+		w.failLocked(canceled(w.target.server, ctx, smtp.NotSent))
+		w.addWaited(now)
+		p.count.canceled.Add(1)
+	}
+	state, tx, server, waited := w.state, w.tx, w.target.server, w.waited
+	p.mu.Unlock()
+	if state == failed {
+		return w.settled(<-w.result)
+	}
+	claim, outcome := uint32(claimAbandoned), smtp.Unknown
+	if p.withdraw(tx) {
+		claim, outcome = claimWithdrawn, smtp.NotSent
+	}
+	if !w.claim.CompareAndSwap(claimOpen, claim) {
+		return w.settled(<-w.result)
+	}
+	p.count.outcome(outcome)
+	p.count.canceled.Add(1)
+	return nil, waited, canceled(server, ctx, outcome)
+}
+
+// addWaited books the time in line up to now.
+func (w *waiter) addWaited(now time.Time) {
+	total := now.Sub(w.queued)
+	w.waited.Total += total
+	if rate := min(total, w.pool.heldLocked(now)-w.held); rate > 0 {
+		w.waited.Rate += rate
+		w.waited.Limit = w.pool.heldBy
+	}
+}
+
+// mailReplied starts the expiry of the rate slot.
+func (w *waiter) mailReplied() {
+	if w.slot != (limit.Slot{}) {
+		w.slot.Done(time.Now())
+	}
+	w.conn.checkLogin()
+}
+
+// done takes the outcome of a try, from the goroutine that drives the connection.
+func (w *waiter) done(r *smtp.Result) {
+	if w.slot != (limit.Slot{}) {
+		if r.Started.IsZero() {
+			w.slot.Cancel()
+		} else {
+			w.slot.Done(time.Now())
+		}
+	}
+	if w.conn.finished(w, r) {
+		return // back in line
+	}
+	w.deliver(r)
+}
+
+func (w *waiter) deliver(r *smtp.Result) {
+	p := w.pool
+	if w.claim.CompareAndSwap(claimOpen, claimDelivered) {
+		p.count.outcome(r.Outcome)
+		w.result <- r
+		return
+	}
+	if w.claim.Load() == claimAbandoned {
+		p.count.late.Add(1)
+		if p.config.OnLate != nil {
+			p.config.OnLate(w.item, r)
+		}
+	}
+	w.release()
+}
