@@ -1,0 +1,159 @@
+package smtptest
+
+import (
+	"bytes"
+)
+
+var (
+	badSequence = Reply{503, "5.5.1 Bad sequence of commands"}
+	badSyntax   = Reply{501, "5.5.4 Syntax error in the arguments"}
+	ok          = Reply{250, "2.0.0 Ok"}
+)
+
+// command carries out one command line.
+func (s *session) command(line []byte) error {
+	text, clean := bytes.CutSuffix(line, []byte("\r\n"))
+	if !clean || bytes.ContainsAny(text, "\r\x00") {
+		return s.answer(verdict{reply: Reply{500, "5.5.2 Bare CR, bare LF or NUL in a command"}})
+	}
+	verb, arg, _ := bytes.Cut(text, []byte(" "))
+	var room [8]byte
+	name := string(upper(room[:0], verb))
+	s.recordCommand(name, text)
+	if end, err := s.unsynchronised(name); end {
+		return err
+	}
+	return s.dispatch(name, arg)
+}
+
+func (s *session) dispatch(verb string, arg []byte) error {
+	switch verb {
+	case "MAIL":
+		return s.mail(arg)
+	case "RCPT":
+		return s.rcpt(arg)
+	case "DATA":
+		return s.data(arg)
+	case "BDAT":
+		return s.bdat(arg)
+	case "RSET":
+		return s.rset()
+	case "EHLO", "HELO":
+		return s.greet(verb, arg)
+	case "NOOP":
+		return s.answer(s.judge(PhaseNOOP, arg, ok))
+	case "QUIT":
+		return s.quit()
+	case "STARTTLS":
+		return s.startTLS(arg)
+	case "AUTH":
+		return s.auth(arg)
+	case "VRFY":
+		return s.answer(verdict{reply: Reply{252, "2.1.5 Cannot verify"}})
+	}
+	return s.answer(verdict{reply: Reply{502, "5.5.2 Command not recognized"}})
+}
+
+// upper appends b in upper case: no more of it than any verb has.
+func upper(to, b []byte) []byte {
+	for _, c := range b[:min(len(b), cap(to))] {
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		to = append(to, c)
+	}
+	return to
+}
+
+func (s *session) recordCommand(verb string, text []byte) {
+	if verb == "AUTH" {
+		words := bytes.Fields(text)
+		text = bytes.Join(words[:min(len(words), 2)], []byte(" "))
+	}
+	s.record('C', text)
+}
+
+// unsynchronised ends the session if something waits behind a command where
+// the server does not stand for it.
+func (s *session) unsynchronised(verb string) (bool, error) {
+	q := &s.config.Quirks
+	if s.in.waiting() == 0 || !q.RejectPipelining && !q.StrictSync {
+		return false, nil
+	}
+	if q.RejectPipelining {
+		s.reply(Reply{500, "5.5.1 Invalid command: Pipelining not supported"})
+		return true, errEnd
+	}
+	switch verb {
+	case "DATA", "EHLO", "HELO", "STARTTLS", "NOOP", "AUTH":
+		s.reply(Reply{554, "5.5.0 Error: SMTP protocol synchronization"})
+		return true, errEnd
+	}
+	return false, nil
+}
+
+func (s *session) greet(verb string, arg []byte) error {
+	reply := ok
+	switch {
+	case verb == "EHLO" && s.config.NoEHLO:
+		reply = Reply{502, "Command not recognized"}
+	case len(bytes.TrimSpace(arg)) == 0 || bytes.ContainsAny(arg, " \t"):
+		reply = badSyntax
+	case verb == "EHLO":
+		reply = s.ehlo()
+	default:
+		reply.Text = s.config.Name
+	}
+	v := s.judge(PhaseEHLO, arg, reply)
+	if v.holds() {
+		s.hello, s.extended = true, verb == "EHLO"
+		s.tx.clear()
+		name := string(arg)
+		s.ledger.note(func(c *ConnectionInfo) { c.Hello = name })
+	}
+	return s.answer(v)
+}
+
+func (s *session) rset() error {
+	reply := ok
+	if s.config.Quirks.RefuseRSET {
+		reply = Reply{502, "5.5.1 Command not implemented"}
+	}
+	v := s.judge(PhaseRSET, nil, reply)
+	if v.holds() {
+		s.tx.clear()
+	}
+	return s.answer(v)
+}
+
+func (s *session) quit() error {
+	v := s.judge(PhaseQUIT, nil, Reply{221, "2.0.0 Bye"})
+	if err := s.answer(v); err != nil || v.holds() {
+		return errEnd
+	}
+	return nil
+}
+
+func (s *session) startTLS(arg []byte) error {
+	reply := Reply{220, "2.0.0 Ready to start TLS"}
+	switch {
+	case !s.offersStartTLS():
+		reply = Reply{502, "5.5.1 Command not implemented"}
+	case len(arg) > 0:
+		reply = badSyntax
+	case s.in.waiting() > 0:
+		s.reply(Reply{554, "5.5.0 Something came behind STARTTLS"})
+		return errEnd
+	}
+	v := s.judge(PhaseSTARTTLS, nil, reply)
+	err := s.answer(v)
+	if err != nil || !v.holds() {
+		return err
+	}
+	if err := s.await(); err != nil {
+		return err
+	}
+	s.hello, s.extended = false, false // RFC 3207 §4.2
+	s.tx.clear()
+	return s.handshake()
+}

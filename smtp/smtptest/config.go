@@ -1,0 +1,143 @@
+package smtptest
+
+import (
+	"crypto/tls"
+	"time"
+)
+
+// TLSMode is how the server secures connections.
+type TLSMode uint8
+
+// The modes.
+const (
+	TLSNone     TLSMode = iota // never
+	TLSStartTLS                // STARTTLS is offered (RFC 3207)
+	TLSImplicit                // TLS from the first octet (RFC 8314)
+)
+
+// Networks a server can listen on.
+const (
+	TCP    = "tcp"    // the loopback interface, unless Addr says otherwise
+	Memory = "memory" // buffered connections in memory, see [Pipe]
+)
+
+// DefaultExtensions are the EHLO lines of a server whose Config has none.
+// SIZE stands for Limits.MaxSize.
+func DefaultExtensions() []string {
+	return []string{"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "CHUNKING", "BINARYMIME", "REQUIRETLS"}
+}
+
+// NoExtensions returns a list of no extensions, which differs from a nil one.
+func NoExtensions() []string { return []string{} }
+
+// Config says what the server offers, how it behaves and how it misbehaves.
+// The zero value is a modern server on the loopback interface that takes
+// everything and keeps accounts only.
+type Config struct {
+	Network string // TCP (default) or Memory
+	Addr    string // default 127.0.0.1:0; in memory localhost:25, or :465 with TLSImplicit
+	Name    string // what the server calls itself; default mx.example.com
+	// Buffer is how many octets a memory connection holds each way; default
+	// 64 KB, negative means any number.
+	Buffer int
+
+	TLS       TLSMode
+	TLSConfig *tls.Config // default: a certificate for localhost, 127.0.0.1, ::1 and example.com
+
+	// Extensions are the EHLO lines; nil means DefaultExtensions. STARTTLS and
+	// AUTH are added according to TLS and Auth.
+	Extensions []string
+	NoEHLO     bool // 502 to EHLO: HELO only
+
+	Auth *Auth // nil: no AUTH
+
+	// Latency is the round trip of the link: each flight of replies arrives that
+	// much after it was written. Flights overlap, as on a real link.
+	Latency       time.Duration
+	GreetingDelay time.Duration
+	AuthDelay     time.Duration // before the verdict on a login
+
+	Limits Limits
+	Quirks Quirks
+	// Reject, if set, may refuse what the server would otherwise accept: nil
+	// accepts. The argument is the address (mail, rcpt), the Message-ID (final),
+	// or what followed the verb. It is called from each connection's goroutine.
+	Reject func(phase Phase, arg string) *Reply
+	Faults []Fault
+	Seed   uint64 // of the faults with a probability
+
+	// Scripts, if any, are played instead of all of the above but Network, Addr,
+	// TLS and Latency: one on each connection, the last one again and again.
+	Scripts []*Script
+
+	// KeepMessages keeps what was accepted for Server.Messages.
+	KeepMessages bool
+	// Save, if set, is given each message accepted, before its reply, from the
+	// goroutine of its connection.
+	Save func(*Message)
+	// Maildir, if set, is a folder in which each message accepted is stored in
+	// the Maildir format; it is made if need be.
+	Maildir string
+	// CountOnly keeps counters alone: Accepted, MailTimes and Connections stay
+	// empty. For servers that run for long.
+	CountOnly bool
+	// Transcripts keeps the dialogue of each connection for Server.Transcript.
+	Transcripts bool
+}
+
+// Limits are the server's own; zero means none.
+type Limits struct {
+	Connections int // at once; more are greeted with 421
+	// MessagesPerConnection counts MAIL commands that were answered with 250.
+	MessagesPerConnection int
+	// MessagesReply is the answer to the MAIL beyond that; default 421, after
+	// which the server closes. Another code leaves the connection open.
+	MessagesReply        Reply
+	Rate                 Rate
+	RecipientsPerMessage int   // 452 4.5.3 beyond
+	MaxSize              int64 // octets of a message; 552 beyond
+}
+
+// Rate is how many messages are accepted in any window of the given length,
+// over all connections.
+type Rate struct {
+	N   int
+	Per time.Duration
+	// Reply beyond; default 451 4.7.1.
+	Reply Reply
+	// AtFinal says no at the end of the content instead of at MAIL.
+	AtFinal bool
+}
+
+// Quirks are ways in which servers in the field differ.
+type Quirks struct {
+	// RejectPipelining answers 500 and closes when anything waits behind a
+	// command, and drops the message just finished if anything waits behind its
+	// end (OpenSMTPD).
+	RejectPipelining bool
+	// StrictSync answers 554 and closes when anything waits behind DATA, EHLO,
+	// HELO, STARTTLS or NOOP (Postfix).
+	StrictSync bool
+	// EarlyTalker is the answer, before closing, to a client that speaks during
+	// GreetingDelay: 421 or 554, for example.
+	EarlyTalker Reply
+	// ErrorLimit closes with 421 after as many replies of 4xx and 5xx (chasquid: 3).
+	ErrorLimit int
+	// LimitAtData answers 452 to DATA, not to MAIL, once MessagesPerConnection
+	// is reached (Stalwart: 10 messages).
+	LimitAtData bool
+	// StickyTransaction keeps the transaction open when DATA or the content was
+	// refused (Stalwart): RSET alone ends it.
+	StickyTransaction bool
+	// RefuseRSET answers 502 to RSET, and keeps the transaction.
+	RefuseRSET bool
+	// UnswallowedBDAT reads the octets of a refused BDAT as commands (go-smtp).
+	UnswallowedBDAT bool
+	// DataAlways answers DATA with 354 even if no recipient was accepted, as
+	// RFC 2920 permits; the content is refused then.
+	DataAlways bool
+	// SplitReplies writes each octet of each reply by itself.
+	SplitReplies bool
+	// MultilineReplies makes every reply one of three lines.
+	MultilineReplies bool
+}

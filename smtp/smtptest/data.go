@@ -1,0 +1,273 @@
+package smtptest
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	noRecipients = Reply{554, "5.5.1 No valid recipients"}
+	tooBig       = Reply{552, "5.3.4 Message too big"}
+)
+
+// data carries out DATA (RFC 5321 §4.1.1.4).
+func (s *session) data(arg []byte) error {
+	v := s.judge(PhaseDATA, nil, s.checkData(arg))
+	if v.reply.refuses() {
+		return s.refuseContent(v)
+	}
+	err := s.answer(v)
+	if err != nil || !v.holds() || v.reply.Code != 354 {
+		return err
+	}
+	s.tx.content.begin(s)
+	if err := s.in.untilDot(s.tx.content.add); err != nil {
+		return err
+	}
+	if s.config.Quirks.RejectPipelining && s.in.waiting() > 0 {
+		s.reply(Reply{500, "5.5.1 Invalid command: Pipelining not supported"})
+		return errEnd
+	}
+	return s.final()
+}
+
+func (s *session) checkData(arg []byte) Reply {
+	switch {
+	case len(arg) > 0:
+		return badSyntax
+	case !s.tx.open || s.tx.chunked || s.tx.broken:
+		return badSequence
+	case s.tx.binary:
+		return Reply{503, "5.5.1 BINARYMIME needs BDAT"}
+	case len(s.tx.to) == 0 && !s.config.Quirks.DataAlways:
+		return noRecipients
+	}
+	if s.sessionLimitReached() {
+		return Reply{452, "4.7.0 Too many messages on this connection"}
+	}
+	return Reply{354, "End with CRLF.CRLF"}
+}
+
+func (s *session) sessionLimitReached() bool {
+	most := s.config.Limits.MessagesPerConnection
+	return s.config.Quirks.LimitAtData && most > 0 && s.mails > most
+}
+
+// refuseContent answers no to DATA or BDAT, which ends the transaction.
+func (s *session) refuseContent(v verdict) error {
+	if s.tx.open {
+		s.ledger.rejected.Add(1)
+		s.tx.broken = s.config.Quirks.StickyTransaction
+		if !s.config.Quirks.StickyTransaction {
+			s.tx.clear()
+		}
+	}
+	return s.answer(v)
+}
+
+// bdat carries out BDAT (RFC 3030 §2).
+func (s *session) bdat(arg []byte) error {
+	size, last, reply := s.checkBDAT(arg)
+	if reply.refuses() {
+		return s.refuseBDAT(size, last, verdict{reply: reply})
+	}
+	if !s.tx.chunked {
+		s.tx.content.begin(s)
+		s.tx.chunked = true
+	}
+	if err := s.in.octetsOf(size, s.tx.content.add); err != nil {
+		return err
+	}
+	if last {
+		return s.final()
+	}
+	if s.tx.content.overflow {
+		reply = tooBig
+	}
+	v := s.judge(PhaseDATA, arg, reply)
+	s.tx.broken = s.tx.broken || !v.holds()
+	return s.answer(v)
+}
+
+func (s *session) checkBDAT(arg []byte) (size int64, last bool, r Reply) {
+	number, rest, more := strings.Cut(string(arg), " ")
+	size, err := strconv.ParseInt(number, 10, 64)
+	last = more && strings.EqualFold(rest, "LAST")
+	switch {
+	case !s.server.offer.keywords["CHUNKING"]:
+		return 0, false, Reply{502, "5.5.1 Command not implemented"}
+	case err != nil || size < 0 || more && !last:
+		return 0, false, badSyntax
+	case !s.tx.open || s.tx.broken:
+		return size, last, badSequence
+	case len(s.tx.to) == 0:
+		return size, last, noRecipients
+	case s.sessionLimitReached():
+		return size, last, Reply{452, "4.7.0 Too many messages on this connection"}
+	}
+	return size, last, ok
+}
+
+// refuseBDAT swallows the octets of a refused chunk, unless the server is one
+// of those that do not. The transaction is broken until RSET.
+func (s *session) refuseBDAT(size int64, last bool, v verdict) error {
+	if !s.config.Quirks.UnswallowedBDAT {
+		if err := s.in.octetsOf(size, func([]byte) error { return nil }); err != nil {
+			return err
+		}
+	}
+	if s.tx.open && last {
+		s.ledger.rejected.Add(1)
+	}
+	s.tx.broken = s.tx.open
+	return s.answer(v)
+}
+
+// final gives the verdict on a message that was read.
+func (s *session) final() error {
+	now := time.Now()
+	id := findMessageID(s.tx.content.head)
+	v := s.judge(PhaseFinal, id, s.checkFinal(now))
+	if !v.holds() {
+		s.ledger.rejected.Add(1)
+		return s.endTransaction(v)
+	}
+	if err := s.accept(string(id), now); err != nil {
+		s.ledger.rejected.Add(1)
+		v = verdict{reply: Reply{451, "4.3.0 Cannot store the message"}}
+		return s.endTransaction(v)
+	}
+	if v.fault == nil {
+		v.fault = s.server.faults.strike(PhaseAfterFinal, &s.seen)
+		if v.fault != nil && v.fault.Action == Answer {
+			v.reply = v.fault.Reply
+		}
+	}
+	return s.endTransaction(v)
+}
+
+func (s *session) endTransaction(v verdict) error {
+	if v.reply.refuses() && s.config.Quirks.StickyTransaction {
+		s.tx.content.clear()
+	} else {
+		s.tx.clear()
+	}
+	return s.answer(v)
+}
+
+func (s *session) checkFinal(now time.Time) Reply {
+	switch r := s.config.Limits.Rate; {
+	case len(s.tx.to) == 0:
+		return noRecipients
+	case s.tx.broken:
+		return badSequence
+	case s.tx.content.overflow:
+		return tooBig
+	case r.N > 0 && r.AtFinal && !s.server.rate.take(r, now):
+		return r.Reply.or(Reply{451, "4.7.1 Rate limit exceeded"})
+	}
+	return Reply{250, "2.0.0 Ok: queued as C" + strconv.Itoa(s.number) + "M" + strconv.Itoa(s.mails)}
+}
+
+// content is what was read of a message.
+type content struct {
+	session  *session
+	octets   int64
+	head     []byte // the header part, up to 64 KB of it
+	headDone bool
+	keep     bool
+	data     []byte // all of it, if it is kept
+	overflow bool
+	fault    *Fault // in the body, still to come
+}
+
+func (c *content) clear() {
+	*c = content{head: c.head[:0]}
+}
+
+func (c *content) begin(s *session) {
+	c.clear()
+	c.session = s
+	c.keep = s.config.KeepMessages || s.config.Save != nil || s.server.maildir != nil
+	c.fault = s.server.faults.strike(PhaseBody, &s.seen)
+}
+
+// add takes the next octets.
+func (c *content) add(b []byte) error {
+	c.octets += int64(len(b))
+	if most := c.session.config.Limits.MaxSize; most > 0 && c.octets > most {
+		c.overflow, c.data = true, nil
+	}
+	if !c.headDone {
+		c.addHead(b)
+	}
+	if c.keep && !c.overflow {
+		c.data = append(c.data, b...)
+	}
+	if c.fault != nil && c.octets >= c.fault.Octets {
+		fault := c.fault
+		c.fault = nil
+		return c.session.misbehave(fault, fault.Reply)
+	}
+	return nil
+}
+
+var headEnd = []byte("\r\n\r\n")
+
+func (c *content) addHead(b []byte) {
+	b = b[:min(len(b), inputSize-len(c.head))]
+	from := max(len(c.head)-len(headEnd)+1, 0)
+	if i := bytes.Index(b, headEnd); i >= 0 {
+		b = b[:i+len(headEnd)]
+	}
+	c.head = append(c.head, b...)
+	c.headDone = len(c.head) == inputSize || bytes.Contains(c.head[from:], headEnd)
+}
+
+// accept keeps and counts the message.
+func (s *session) accept(id string, now time.Time) error {
+	var message *Message
+	number := s.server.messages.Add(1)
+	if s.tx.content.keep {
+		message = s.message(id, now)
+		message.Number = number
+		if err := s.server.maildir.store(message); err != nil {
+			return err
+		}
+		if s.config.Save != nil {
+			s.config.Save(message)
+		}
+		if !s.config.KeepMessages {
+			message = nil
+		}
+	}
+	s.ledger.accepted.Add(1)
+	if !s.config.CountOnly || message != nil {
+		s.ledger.take(id, s.tx.to, message)
+	}
+	return nil
+}
+
+func (s *session) message(id string, now time.Time) *Message {
+	m := &Message{
+		Connection: s.number, ID: id, User: s.user, From: s.tx.from,
+		Params: parseParams(s.tx.params), Data: s.tx.content.data,
+		Chunked: s.tx.chunked, Received: now,
+	}
+	for i, address := range s.tx.to {
+		m.To = append(m.To, Recipient{address, parseParams(s.tx.rcpts[i])})
+	}
+	return m
+}
+
+// countMail counts a MAIL command and returns when it was read.
+func (s *session) countMail() time.Time {
+	now := time.Now()
+	s.ledger.mails.Add(1)
+	if !s.config.CountOnly {
+		s.ledger.mailRead(now)
+	}
+	return now
+}

@@ -1,0 +1,173 @@
+package smtptest
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// transaction is what MAIL and RCPT have said so far.
+type transaction struct {
+	open    bool
+	from    string
+	params  string
+	binary  bool // BODY=BINARYMIME
+	utf8    bool
+	to      []string
+	rcpts   []string // parameters, one for each in to
+	chunked bool
+	broken  bool // a BDAT was refused: only RSET helps (RFC 3030 §2)
+	content content
+}
+
+func (t *transaction) clear() {
+	content := t.content
+	content.clear()
+	*t = transaction{content: content}
+}
+
+func (s *session) mail(arg []byte) error {
+	now := s.countMail()
+	address, params, reply := s.checkMail(arg)
+	counted := false
+	if r := s.config.Limits.Rate; !reply.refuses() && r.N > 0 && !r.AtFinal {
+		if counted = s.server.rate.take(r, now); !counted {
+			reply = r.Reply.or(Reply{451, "4.7.1 Rate limit exceeded"})
+		}
+	}
+	v := s.judge(PhaseMAIL, address, reply)
+	if !v.holds() {
+		if counted {
+			s.server.rate.giveBack(now)
+		}
+		return s.answer(v)
+	}
+	s.mails++
+	s.tx.clear()
+	s.tx.open = true
+	s.tx.from, s.tx.params = string(address), string(params)
+	s.tx.binary = hasParam(params, "BODY=BINARYMIME")
+	s.tx.utf8 = hasParam(params, "SMTPUTF8")
+	return s.answer(v)
+}
+
+func (s *session) checkMail(arg []byte) (address, params []byte, r Reply) {
+	address, params, fine := splitPath(arg, "FROM:")
+	limit := s.config.Limits
+	switch {
+	case !s.hello || s.tx.open:
+		r = badSequence
+	case s.config.Auth != nil && s.config.Auth.Required && !s.authed:
+		r = Reply{530, "5.7.0 Authentication required"}
+	case limit.MessagesPerConnection > 0 && s.mails >= limit.MessagesPerConnection && !s.config.Quirks.LimitAtData:
+		r = limit.MessagesReply.or(Reply{421, "4.7.0 Too many messages on this connection"})
+	case !fine:
+		r = badSyntax
+	default:
+		r = s.checkMailParams(address, params)
+	}
+	return address, params, r
+}
+
+func (s *session) checkMailParams(address, params []byte) Reply {
+	for field := range bytes.FieldsSeq(params) {
+		key, value, _ := strings.Cut(strings.ToUpper(string(field)), "=")
+		if !s.permits(key) {
+			return Reply{555, "5.5.4 Unsupported parameter: " + key}
+		}
+		switch key {
+		case "SIZE":
+			n, err := strconv.ParseInt(value, 10, 64)
+			if err != nil || n < 0 {
+				return badSyntax
+			}
+			if most := s.config.Limits.MaxSize; most > 0 && n > most {
+				return Reply{552, "5.3.4 Message too big"}
+			}
+		case "BODY":
+			known := value == "7BIT" || value == "8BITMIME" || value == "BINARYMIME" && s.server.offer.keywords["BINARYMIME"]
+			if !known {
+				return badSyntax
+			}
+		case "REQUIRETLS":
+			if s.secure == nil {
+				return Reply{530, "5.7.10 REQUIRETLS needs TLS"}
+			}
+		}
+	}
+	if !ascii(address) && !hasParam(params, "SMTPUTF8") {
+		return Reply{553, "5.6.7 Address needs SMTPUTF8"}
+	}
+	return Reply{250, "2.1.0 Sender ok"}
+}
+
+func (s *session) rcpt(arg []byte) error {
+	address, params, fine := splitPath(arg, "TO:")
+	reply := Reply{250, "2.1.5 Recipient ok"}
+	switch most := s.config.Limits.RecipientsPerMessage; {
+	case !s.tx.open:
+		reply = badSequence
+	case !fine || len(address) == 0:
+		reply = badSyntax
+	case most > 0 && len(s.tx.to) >= most:
+		reply = Reply{452, "4.5.3 Too many recipients"}
+	case !ascii(address) && !s.tx.utf8:
+		reply = Reply{553, "5.6.7 Address needs SMTPUTF8"}
+	}
+	for field := range bytes.FieldsSeq(params) {
+		key, _, _ := strings.Cut(strings.ToUpper(string(field)), "=")
+		if !reply.refuses() && !s.permits(key) {
+			reply = Reply{555, "5.5.4 Unsupported parameter: " + key}
+		}
+	}
+	v := s.judge(PhaseRCPT, address, reply)
+	if v.holds() {
+		s.tx.to = append(s.tx.to, string(address))
+		s.tx.rcpts = append(s.tx.rcpts, string(params))
+	}
+	return s.answer(v)
+}
+
+// splitPath splits "FROM:<a@b> SIZE=1". No space is tolerated before the path,
+// as RFC 5321 §3.3 has it.
+func splitPath(arg []byte, keyword string) (address, params []byte, ok bool) {
+	if len(arg) < len(keyword)+2 || !strings.EqualFold(string(arg[:len(keyword)]), keyword) || arg[len(keyword)] != '<' {
+		return nil, nil, false
+	}
+	path := arg[len(keyword)+1:]
+	end := bytes.IndexByte(path, '>')
+	if quoted := bytes.IndexByte(path, '"'); quoted >= 0 && quoted < end {
+		end = bytes.Index(path, []byte(">")) // the simple case
+		if at := bytes.LastIndex(path, []byte("\"@")); at >= 0 {
+			if close := bytes.IndexByte(path[at:], '>'); close >= 0 {
+				end = at + close
+			}
+		}
+	}
+	if end < 0 {
+		return nil, nil, false
+	}
+	params = path[end+1:]
+	if len(params) > 0 && params[0] != ' ' {
+		return nil, nil, false
+	}
+	return path[:end], bytes.TrimSpace(params), true
+}
+
+func hasParam(params []byte, want string) bool {
+	for field := range bytes.FieldsSeq(params) {
+		if strings.EqualFold(string(field), want) {
+			return true
+		}
+	}
+	return false
+}
+
+func ascii(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
