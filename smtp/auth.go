@@ -3,6 +3,7 @@ package smtp
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 )
@@ -16,8 +17,10 @@ type Auth struct {
 	// Token, if set, is asked for an OAuth 2 access token at each login; XOAUTH2
 	// and OAUTHBEARER are used then.
 	Token func(ctx context.Context) (string, error)
-	// Mechanisms to use, best first. Default: over TLS SCRAM with channel
-	// binding, SCRAM, PLAIN, LOGIN, CRAM-MD5.
+	// Mechanisms to use, best first, and no others. Default: over TLS SCRAM with
+	// channel binding, SCRAM, PLAIN, LOGIN, CRAM-MD5; without TLS SCRAM, CRAM-MD5,
+	// PLAIN, LOGIN; with a Token XOAUTH2, OAUTHBEARER; with nothing but an Identity,
+	// or nothing at all, EXTERNAL (the TLS client certificate tells who it is).
 	Mechanisms []string
 	// New, if set, makes the client side of a mechanism (any SASL library's
 	// client fits) and replaces all of the above but Mechanisms.
@@ -42,15 +45,19 @@ type Mechanism interface {
 
 const redacted = "<secret>"
 
-// Format writes the login with its secrets replaced, whatever the verb.
-func (a *Auth) Format(f fmt.State, _ rune) {
+// Format writes the login with its secrets replaced, whatever the verb. It
+// cannot be reached through an unexported field that holds an Auth by value:
+// hold a pointer there.
+func (a Auth) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{Username:%s Password:%s}", a.Username, redacted)
 }
 
 // LogValue logs the user name alone.
-func (a *Auth) LogValue() slog.Value { return slog.StringValue(a.Username) }
+func (a Auth) LogValue() slog.Value { return slog.StringValue(a.Username) }
 
 // MarshalJSON writes the user name alone.
-func (a *Auth) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, `{"username":%q}`, a.Username), nil
+func (a Auth) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Username string `json:"username"`
+	}{a.Username})
 }
