@@ -45,9 +45,9 @@ type Mechanism interface {
 
 const redacted = "<secret>"
 
-// Format writes the login with its secrets replaced, whatever the verb. It
-// cannot be reached through an unexported field that holds an Auth by value:
-// hold a pointer there.
+// Format writes the login with its secrets replaced, whatever the verb. Package
+// fmt does not call it for an unexported field: a type that keeps an Auth in one
+// needs a Format of its own.
 func (a Auth) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{Username:%s Password:%s}", a.Username, redacted)
 }
