@@ -59,3 +59,27 @@ const (
 	NotifyDelay
 	NotifyNever
 )
+
+// Validate checks all that can be known without a server: the form and length
+// of every address (RFC 5321 §4.1.2 and §4.5.3.1) and of the delivery status
+// options, and that there is a recipient. It finds the first fault; the error
+// is an [*Error] of ClassSender or ClassRecipient that names the address.
+//
+// Whether an address beyond ASCII can go depends on the server (SMTPUTF8).
+func (e *Envelope) Validate() error {
+	var scratch [512]byte
+	lenient := Capabilities{SMTPUTF8: true, EightBitMIME: true, DSN: true, RequireTLS: true}
+	anything := mailParams{caps: &lenient, size: -1, utf8: true}
+	if _, err := appendMail(scratch[:0], e, anything); err != nil {
+		return err
+	}
+	if len(e.To) == 0 {
+		return &Error{Phase: PhaseRcpt, Class: ClassRecipient, Err: errNoRecipients}
+	}
+	for i := range e.To {
+		if _, err := appendRcpt(scratch[:0], &e.To[i], anything); err != nil {
+			return err
+		}
+	}
+	return nil
+}
