@@ -54,6 +54,9 @@ func New(config Config) *Client {
 	return &Client{config: config, lanes: make(map[string]*lane)}
 }
 
+// Format tells nothing of the accounts: a client knows their passwords.
+func (c *Client) Format(f fmt.State, _ rune) { fmt.Fprint(f, "kaizen client") }
+
 // lane is all a client knows of one account identity.
 type lane struct {
 	name    string

@@ -47,6 +47,8 @@ type Prepared struct {
 	AllOrNothing bool
 	// Chunking sends with BDAT where the server offers it.
 	Chunking bool
+	// Binary sends the content octet for octet, to a server that offers BINARYMIME.
+	Binary bool
 	// AllowLongLines permits lines over 998 octets.
 	AllowLongLines bool
 	// Progress is told how many octets of content have been written. It must not

@@ -35,6 +35,7 @@ func (c *Client) send(ctx context.Context, a *Account, m Message) (*Receipt, err
 	}
 	d := delivery{way: w, message: p, receipt: &Receipt{Account: w.account, MessageID: p.MessageID}}
 	err = d.run(ctx)
+	_ = p.Content.Close() // gives back what was read of a stream that was not sent
 	d.receipt.Took = time.Since(began)
 	d.receipt.conclude()
 	if err == nil {
@@ -114,7 +115,7 @@ func (d *delivery) batch(n int) int {
 func (d *delivery) item(to []Recipient) pool.Item {
 	m := d.message
 	item := pool.Item{Envelope: m.Envelope, Content: m.Content, Priority: priorities[m.Priority%4],
-		AllOrNothing: m.AllOrNothing, Chunking: m.Chunking, AllowLongLines: m.AllowLongLines, Progress: m.Progress}
+		AllOrNothing: m.AllOrNothing, Chunking: m.Chunking, Binary: m.Binary, AllowLongLines: m.AllowLongLines, Progress: m.Progress}
 	item.Envelope.To = to
 	return item
 }

@@ -3,6 +3,7 @@ package kaizen
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/kaizenmail/kaizen/smtp"
@@ -49,6 +50,9 @@ func (c *Client) Transport(ctx context.Context, account Account) (*Transport, er
 	}
 	return &Transport{client: c, account: a}, nil
 }
+
+// Format names the account without its secrets.
+func (t *Transport) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "transport of %v", t.account) }
 
 // Send sends a message; see [Client.Send].
 func (t *Transport) Send(ctx context.Context, m Message) (*Receipt, error) {

@@ -35,7 +35,11 @@ func (c *Conn) fillChunk(x *exchange) (last bool, err error) {
 	w := c.work
 	w.out = append(w.out, w.carry...)
 	w.carry = w.carry[:0]
-	if err := c.fill(x); err != nil {
+	err = nil
+	for err == nil && len(w.out) < cap(w.out)-groupRoom-enough {
+		err = c.fill(x)
+	}
+	if err != nil {
 		if err == io.EOF && len(w.out) == len(chunkRoom) && x.body.octets() == 0 {
 			w.out = append(w.out, "\r\n"...) // an empty content
 		}

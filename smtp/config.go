@@ -3,6 +3,7 @@ package smtp
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"os"
 	"strconv"
@@ -150,3 +151,6 @@ func (t Timeouts) withDefaults() Timeouts {
 	orDefault(&t.Final, 10*time.Minute)
 	return t
 }
+
+// Format names the server alone: a Config may hold a password.
+func (c Config) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "smtp server %s", c.Address()) }

@@ -3,6 +3,7 @@ package smtp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -63,6 +64,9 @@ func (c *Conn) cutWith(ctx context.Context) (release func() bool) {
 	}
 	return context.AfterFunc(ctx, func() { c.cut(context.Cause(ctx)) })
 }
+
+// Format names the server alone: a connection knows the password.
+func (c *Conn) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "smtp connection to %s", c.server) }
 
 // Capabilities are those of the last EHLO.
 func (c *Conn) Capabilities() Capabilities { return c.caps }

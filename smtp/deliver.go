@@ -10,6 +10,9 @@ import (
 // larger one a message would wait long that another connection could take.
 const aheadMax = 1 << 20
 
+// enough is the free room that is not worth another look into the source.
+const enough = 1 << 10
+
 // content writes the content of x and reads the verdict. In the write that ends
 // it rides the envelope of the transaction it returns, if one could be pulled.
 func (c *Conn) content(x *exchange, next func(ahead bool) *Transaction) (ahead *exchange, err *Error) {
@@ -33,6 +36,9 @@ func (c *Conn) content(x *exchange, next func(ahead bool) *Transaction) (ahead *
 		}
 		if err != nil {
 			return nil, c.abandon(x, c.spoiled(err))
+		}
+		if len(c.work.out) < cap(c.work.out)-groupRoom-enough {
+			continue // a source may give little at a time
 		}
 		if err := c.flushContent(x); err != nil {
 			return nil, err
@@ -64,7 +70,7 @@ func (c *Conn) spoiled(err error) *Error {
 	if errors.Is(err, errWithdrawn) {
 		return c.canceled(PhaseBody)
 	}
-	return &Error{Server: c.server, Phase: PhaseBody, Class: ClassContent, Err: err}
+	return c.unfitIn(PhaseBody, err, ClassContent)
 }
 
 // abandon gives up a transaction whose content was asked for. Only closing the

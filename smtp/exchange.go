@@ -73,7 +73,7 @@ func (c *Conn) suit(x *exchange) *Error {
 	x.result.Octets = max(seen.size, 0)
 	x.bdat = c.caps.Chunking && (t.Chunking || t.Binary)
 	x.mail = mailParams{caps: &c.caps, size: seen.size, utf8: envelopeNeedsUTF8(&t.Envelope)}
-	if c.caps.SMTPUTF8 && seen.headerEightBit {
+	if c.caps.SMTPUTF8 && c.caps.EightBitMIME && seen.headerEightBit {
 		x.mail.utf8 = true
 	}
 	if limit := c.caps.MaxSize; limit > 0 && seen.size > limit {
@@ -109,13 +109,13 @@ func (c *Conn) suitBody(x *exchange, seen traits) *Error {
 		x.mail.body = "BINARYMIME"
 		return nil
 	case seen.longLine > 0 && !t.AllowLongLines:
-		return c.unfit(fmt.Errorf("line %d of the content is longer than 998 octets", seen.longLine), ClassContent)
+		return c.unfit(longLineError(seen.longLine), ClassContent)
 	case seen.complete && !seen.eightBit:
 		return nil
 	case c.caps.EightBitMIME:
 		x.mail.body = "8BITMIME"
 	case seen.eightBit:
-		return c.unfit(errors.New("the content is 8-bit, and the server does not offer 8BITMIME: encode it as quoted-printable or base64"), ClassContent)
+		return c.unfit(eightBitError(seen.eightBitLine), ClassContent)
 	}
 	return nil
 }
@@ -129,7 +129,16 @@ func (c *Conn) unfit(err error, class Class) *Error {
 		e.Server = c.server
 		return &e
 	}
-	return &Error{Server: c.server, Phase: PhaseWaiting, Class: class, Err: err}
+	return c.unfitIn(PhaseWaiting, err, class)
+}
+
+func (c *Conn) unfitIn(phase Phase, err error, class Class) *Error {
+	e := &Error{Server: c.server, Phase: phase, Class: class, Err: err}
+	var content *contentError
+	if errors.As(err, &content) {
+		e.Class, e.Hint = ClassContent, content.hint
+	}
+	return e
 }
 
 func (c *Conn) canceled(phase Phase) *Error {

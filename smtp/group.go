@@ -73,7 +73,7 @@ func (c *Conn) appendMailTo(x *exchange) *Error {
 	if err != nil {
 		return c.unfit(err, ClassSender)
 	}
-	w.out = append(out, "\r\n"...)
+	w.out = out
 	x.mailSent, x.mailDue = true, true
 	c.needReset = true
 	c.mails++
@@ -90,7 +90,7 @@ func (c *Conn) appendRcptTo(x *exchange) *Error {
 	if err != nil {
 		return c.unfit(err, ClassRecipient)
 	}
-	w.out = append(out, "\r\n"...)
+	w.out = out
 	x.rcptSent++
 	if x.level == LevelLockStep {
 		c.traceLines(w.out[start:])

@@ -37,7 +37,7 @@ func (c *Conn) login(ctx context.Context) *Error {
 	for len(names) > 0 {
 		name := names[0]
 		names = names[1:]
-		r, err := c.attempt(ctx, name)
+		r, why, err := c.attempt(ctx, name)
 		switch {
 		case err != nil:
 			return err
@@ -48,13 +48,13 @@ func (c *Conn) login(ctx context.Context) *Error {
 		case fallsBackToPlain(name) && r.Permanent():
 			names = plainOnly(names)
 		default:
-			return c.loginRefused(r)
+			return c.loginRefused(r, why)
 		}
 		if len(names) == 0 {
-			return c.loginRefused(r)
+			return c.loginRefused(r, why)
 		}
 	}
-	return c.loginRefused(Reply{})
+	return c.loginRefused(Reply{}, nil)
 }
 
 func (c *Conn) loggedIn(mechanism string, began time.Time) {
@@ -76,12 +76,12 @@ func plainOnly(names []string) []string {
 	return nil
 }
 
-func (c *Conn) loginRefused(r Reply) *Error {
+func (c *Conn) loginRefused(r Reply, why error) *Error {
 	if r.IsZero() {
 		return &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuth, Err: errors.New("no login mechanism was accepted")}
 	}
 	e := c.refused(PhaseAuth, r)
-	e.Outcome = NotSent
+	e.Outcome, e.Err = NotSent, why
 	return e
 }
 
@@ -121,22 +121,24 @@ func (c *Conn) brokenLogin(err error) *Error {
 	return &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuthTemporary, Err: err}
 }
 
-// attempt goes through one exchange (RFC 4954 §4) and returns the last reply.
-func (c *Conn) attempt(ctx context.Context, name string) (Reply, *Error) {
+// attempt goes through one exchange (RFC 4954 §4) and returns the last reply,
+// with what the mechanism knows of why it was refused.
+func (c *Conn) attempt(ctx context.Context, name string) (r Reply, why error, lost *Error) {
 	m, err := c.config.Auth.mechanism(ctx, name, c.serverInfo())
 	if err != nil {
-		return Reply{}, c.brokenLogin(err)
+		return r, nil, c.brokenLogin(err)
 	}
 	name, initial, err := m.Start()
 	if err != nil {
-		return Reply{}, c.brokenLogin(err)
+		return r, nil, c.brokenLogin(err)
 	}
 	line, pending := authLine(name, initial)
-	r, lost := c.command(PhaseAuth, line, "AUTH "+name+shownSecret(len(line) > len("AUTH ")+len(name)))
+	r, lost = c.command(PhaseAuth, line, "AUTH "+name+shownSecret(len(line) > len("AUTH ")+len(name)))
 	for lost == nil && r.Code == 334 {
 		var response []byte
-		if response, err = answer(m, r, &pending); err != nil {
-			return c.giveUpLogin(err)
+		if response, err = answer(m, name, r, &pending); err != nil {
+			r, lost = c.giveUpLogin(err)
+			return r, nil, lost
 		}
 		r, lost = c.command(PhaseAuth, base64.StdEncoding.EncodeToString(response), redacted)
 	}
@@ -144,9 +146,9 @@ func (c *Conn) attempt(ctx context.Context, name string) (Reply, *Error) {
 		err = finished(m)
 	}
 	if lost == nil && err != nil {
-		return r, &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuth, Err: err}
+		return r, nil, &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuth, Err: err}
 	}
-	return r, lost
+	return r, refusedBecause(m), lost
 }
 
 func shownSecret(present bool) string {
@@ -157,14 +159,15 @@ func shownSecret(present bool) string {
 }
 
 // answer finds the response to a challenge. An initial response that did not
-// fit into the command answers the first.
-func answer(m Mechanism, r Reply, pending *[]byte) ([]byte, error) {
+// fit into the command answers the first. LOGIN's prompts are of no account, and
+// some servers write them in the clear.
+func answer(m Mechanism, name string, r Reply, pending *[]byte) ([]byte, error) {
 	if response := *pending; response != nil {
 		*pending = nil
 		return response, nil
 	}
 	challenge, err := base64.StdEncoding.DecodeString(r.Text)
-	if err != nil {
+	if err != nil && name != "LOGIN" {
 		return nil, errors.New("the server's challenge is not base64")
 	}
 	return m.Next(challenge)
@@ -239,5 +242,5 @@ func (c *Conn) readAuth(x *exchange) *Error {
 		return c.broken(PhaseAuth, r, "the server does not take a login grouped with other commands")
 	}
 	c.info.Mechanism = ""
-	return c.loginRefused(r)
+	return c.loginRefused(r, nil)
 }

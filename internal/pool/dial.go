@@ -1,7 +1,9 @@
 package pool
 
 import (
+	"errors"
 	"math/rand/v2"
+	"syscall"
 	"time"
 
 	"github.com/kaizenmail/kaizen/smtp"
@@ -86,6 +88,9 @@ func (p *Pool) dialFailedLocked(c *connection, err *smtp.Error, now time.Time) {
 func (p *Pool) failedLocked(t *target, err *smtp.Error, now time.Time) {
 	t.failures++
 	t.failure = err
+	if brokeOff(err) && t.failures < p.config.MaxTries {
+		return // whoever dispatches next dials again
+	}
 	patience := err.Class == smtp.ClassAuthTemporary || err.Class == smtp.ClassConnectionLimit
 	deserted := t.live == 0 && t.dialling == 0
 	t.shut = patience || deserted
@@ -97,6 +102,14 @@ func (p *Pool) failedLocked(t *target, err *smtp.Error, now time.Time) {
 	if deserted {
 		p.failAllLocked(t, err)
 	}
+}
+
+// brokeOff: the server could be reached and the connection broke before it was
+// of use. Nobody's message was sent, so the next dial may do better. A server
+// that refuses or does not answer is another matter.
+func brokeOff(err *smtp.Error) bool {
+	reached := err.Phase > smtp.PhaseConnect || errors.Is(err, syscall.ECONNRESET)
+	return err.Class == smtp.ClassConnect && reached && err.Reply.IsZero()
 }
 
 // pause doubles with each failure, less up to a quarter so that crowds disperse.

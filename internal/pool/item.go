@@ -50,6 +50,7 @@ type Item struct {
 
 	AllOrNothing   bool
 	Chunking       bool
+	Binary         bool
 	AllowLongLines bool
 
 	Progress func(octets int64)

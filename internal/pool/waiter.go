@@ -71,6 +71,7 @@ func (w *waiter) renew() {
 		Content:        w.item.Content,
 		AllOrNothing:   w.item.AllOrNothing,
 		Chunking:       w.item.Chunking,
+		Binary:         w.item.Binary,
 		AllowLongLines: w.item.AllowLongLines,
 		Progress:       w.item.Progress,
 		Commit:         w.item.Commit,
