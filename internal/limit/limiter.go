@@ -74,7 +74,8 @@ func (l *Limiter) Take(now time.Time, recipients int) (Slot, bool) {
 // Next tells when a message with that many recipients may find room, and which
 // rate it waits for (the zero Rate if there is room now). The instant is known
 // only if enough slots are expiring; while they are in flight known is false:
-// come back after a Done or Cancel, see [Limiter.Notify].
+// come back after a Done or Cancel, see [Limiter.Notify]. For a message that can
+// never fit there is nothing to wait for: the answer is now, see [Limiter.Fits].
 func (l *Limiter) Next(now time.Time, recipients int) (at time.Time, bound Rate, known bool) {
 	if l == nil || !l.limited.Load() {
 		return now, Rate{}, true
@@ -89,6 +90,9 @@ func (l *Limiter) Next(now time.Time, recipients int) (at time.Time, bound Rate,
 		excess := l.excess(w, want)
 		if excess <= 0 {
 			continue
+		}
+		if want.of(w.Unit) > int64(w.Count) {
+			return now, w.Rate, true
 		}
 		l.waited = true
 		free, ok := l.log.instant(w.head, w.Unit, excess)
@@ -119,8 +123,9 @@ func (l *Limiter) Fits(recipients int) error {
 }
 
 // Notify has wake called whenever a slot was given up after somebody was
-// refused or told by Next to wait: then a [Limiter.Next] that was not known may be. The call comes from
-// the goroutine that gave the slot up. The returned function ends it.
+// refused or told by Next to wait, or the limits were restricted: then Next may
+// answer otherwise. The call comes from the goroutine that did so, without locks
+// held. The returned function ends it.
 func (l *Limiter) Notify(wake func()) (stop func()) {
 	if l == nil {
 		return func() {}

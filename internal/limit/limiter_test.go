@@ -217,3 +217,17 @@ func BenchmarkTakeAndDone(b *testing.B) {
 		}
 	}
 }
+
+func TestAMessageThatNeverFitsDoesNotWait(t *testing.T) {
+	t.Parallel()
+	l := limit.New(limit.Rate{Count: 5, Per: time.Hour, Unit: limit.Recipients})
+	a := take(t, l, start, 3)
+	refused(t, l, start, 4)
+	woken := false
+	l.Notify(func() { woken = true })
+	l.Restrict(limit.Rate{Count: 3, Per: time.Hour, Unit: limit.Recipients})
+	if at, _, known := l.Next(start, 4); !woken || !known || !at.Equal(start) || l.Fits(4) == nil {
+		t.Errorf("woken %v, Next = %v, %v", woken, at, known)
+	}
+	a.Cancel()
+}

@@ -16,13 +16,13 @@ type window struct {
 // while nothing was limited nothing is known.
 func (l *Limiter) Restrict(rates ...Rate) bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	changed := false
 	for _, r := range rates {
 		if r.limits() && l.restrict(r) {
 			changed = true
 		}
 	}
+	l.unlockAndTell()
 	return changed
 }
 

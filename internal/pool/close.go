@@ -73,7 +73,7 @@ func (p *Pool) CloseIdle() {
 	p.closeIdleLocked(closedIdle)
 }
 
-func (p *Pool) closeIdleLocked(why Reason) {
+func (p *Pool) closeIdleLocked(why reason) {
 	for _, t := range p.targets {
 		for _, c := range t.idle {
 			p.retireLocked(c, why)

@@ -9,6 +9,7 @@ import (
 type connection struct {
 	pool   *Pool
 	target *target
+	drive  func() // c.run, made once
 
 	// Guarded by Pool.mu.
 	conn      Conn
@@ -25,7 +26,7 @@ type connection struct {
 	rested    bool  // it was idle before
 	loggingIn bool  // it has not logged in yet and is about to
 	authErr   error // a login failed, as a transaction told
-	retire    Reason
+	retire    reason
 }
 
 // step is what a connection does next.
@@ -140,14 +141,14 @@ func (p *Pool) restLocked(c *connection, now time.Time) {
 // driveLocked starts a busy period.
 func (p *Pool) driveLocked(c *connection) {
 	c.setHungry(true)
-	p.goLocked(c.run)
+	p.goLocked(c.drive)
 }
 
 // retireLocked says goodbye to a connection at rest, which is in no list any more.
-func (p *Pool) retireLocked(c *connection, why Reason) {
+func (p *Pool) retireLocked(c *connection, why reason) {
 	c.retire = why
 	p.quitLocked(c)
-	p.goLocked(c.run)
+	p.goLocked(c.drive)
 }
 
 // quitLocked marks that c leaves; its slot stays taken until it has.
@@ -207,7 +208,7 @@ func (c *connection) gone() {
 }
 
 // forgetLocked frees the slot of c.
-func (p *Pool) forgetLocked(c *connection, why Reason) {
+func (p *Pool) forgetLocked(c *connection, why reason) {
 	delete(p.connections, c)
 	p.open--
 	if c.quitting {

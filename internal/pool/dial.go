@@ -30,11 +30,12 @@ const (
 func (p *Pool) dialLocked(t *target) {
 	p.sateLocked(t)
 	c := &connection{pool: p, target: t}
+	c.drive = c.run
 	p.connections[c] = struct{}{}
 	p.open++
 	t.dialling++
 	p.count.dialled.Add(1)
-	p.goLocked(c.run)
+	p.goLocked(c.drive)
 }
 
 // dial reports whether there is a connection now.

@@ -66,10 +66,11 @@ func (s *server) dial(ctx context.Context) (pool.Conn, error) {
 	n := s.dials
 	s.open++
 	s.most = max(s.most, s.open)
+	dialErr := s.dialErr
 	s.mu.Unlock()
 	err := wait(ctx, nil, s.dialTime)
-	if err == nil && s.dialErr != nil {
-		err = s.dialErr(n)
+	if err == nil && dialErr != nil {
+		err = dialErr(n)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

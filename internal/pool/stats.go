@@ -6,12 +6,11 @@ import (
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
-// Reason is why a connection was closed.
-type Reason uint8
+// reason is why a connection was closed; the zero value: it is still open.
+type reason uint8
 
-// The reasons. The zero value stands for a connection that is still open.
 const (
-	stillOpen      Reason = iota
+	stillOpen      reason = iota
 	closedIdle            // nothing to do for IdleTimeout, or CloseIdle
 	closedMessages        // it had carried as many messages as it may
 	closedLifetime        // older than MaxLifetime

@@ -124,9 +124,7 @@ func (w *waiter) abandon(ctx context.Context) (*smtp.Result, Waited, error) {
 	p.mu.Lock()
 	w.leaving = true
 	if w.state == inLine {
-		w.failLocked(canceled(w.target.server, ctx, smtp.NotSent))
-		w.addWaited(now)
-		p.count.canceled.Add(1)
+		p.withdrawLocked(w, canceled(w.target.server, ctx, smtp.NotSent), now)
 	}
 	state, tx, server, waited := w.state, w.tx, w.target.server, w.waited
 	p.mu.Unlock()
@@ -143,6 +141,19 @@ func (w *waiter) abandon(ctx context.Context) (*smtp.Result, Waited, error) {
 	p.count.outcome(outcome)
 	p.count.canceled.Add(1)
 	return nil, waited, canceled(server, ctx, outcome)
+}
+
+// withdrawLocked takes w out of the line for its caller.
+func (p *Pool) withdrawLocked(w *waiter, err error, now time.Time) {
+	t := w.target
+	first := t.line.head() == w
+	w.addWaited(now)
+	w.failLocked(err)
+	p.count.canceled.Add(1)
+	if first && p.blocked {
+		p.blocked = false // the new head may need less of the limiter
+		p.dispatchLocked(t, now)
+	}
 }
 
 // addWaited books the time in line up to now.
