@@ -65,7 +65,7 @@ func TestCancelWhileWaiting(t *testing.T) {
 		s := &server{sendTime: 10 * time.Second}
 		p := pool.New(pool.Config{Connections: 1})
 		var group sync.WaitGroup
-		group.Go(func() { noErrors(t, crowd(p, s.target("a"), 3)) })
+		group.Go(func() { noErrors(t, flood(p, s.target("a"), 3)) })
 		synctest.Wait()
 		wantCanceled(t, sendUntil(p, s.target("a"), time.Second), smtp.NotSent)
 		group.Wait()

@@ -135,3 +135,40 @@ func TestWarmAgainstADeadServer(t *testing.T) {
 		closed(t, p, s)
 	})
 }
+
+// A server that hangs up on idle clients says 421 too; that is no crowding.
+func TestIdleTimeoutOfTheServerKeepsTheCapacity(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{verdict: func(c *fakeConn, n int, _ *smtp.Transaction) *smtp.Result {
+			if c.id == 1 && n == 2 {
+				r := broken(nil)
+				r.Err = refusal(smtp.ClassConnectionLimit, 421)
+				return r
+			}
+			return nil
+		}}
+		p := pool.New(pool.Config{})
+		noErrors(t, crowd(p, s.target("a"), 1))
+		pass(time.Second)
+		noErrors(t, crowd(p, s.target("a"), 1))
+		if st := p.Stats(); st.Capacity != 5 || st.Repeated != 1 {
+			t.Errorf("%+v", st)
+		}
+		closed(t, p, s)
+	})
+}
+
+// Where another connection may open, nobody waits for a goodbye: here a message
+// counts on a connection that turns out to have had its fill.
+func TestAGoodbyeHoldsUpNobody(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{quitTime: 4 * time.Second, lull: time.Second}
+		p := pool.New(pool.Config{Connections: 2, MessagesPerConnection: 1})
+		noErrors(t, crowd(p, s.target("a"), 1))
+		_, waited, err := p.Send(t.Context(), s.target("a"), mail(""))
+		if err != nil || waited.Total != time.Second {
+			t.Errorf("%+v, %v", waited, err)
+		}
+		closed(t, p, s)
+	})
+}

@@ -230,7 +230,7 @@ func TestOneLoginUntilTheCredentialsHaveWorked(t *testing.T) {
 		s := &server{loginTime: time.Second, sendTime: time.Second, auth: true}
 		p := pool.New(pool.Config{Connections: 5})
 		var group sync.WaitGroup
-		group.Go(func() { noErrors(t, crowd(p, s.target("a"), 50)) })
+		group.Go(func() { noErrors(t, flood(p, s.target("a"), 50)) })
 		pass(500 * time.Millisecond)
 		if st := p.Stats(); s.saw().loggingIn != 1 || st.Gated != 4 {
 			t.Errorf("%d log in at once, %+v", s.saw().loggingIn, st)
@@ -327,7 +327,7 @@ func TestConnectionLimit(t *testing.T) {
 		}
 		p := pool.New(pool.Config{Connections: 5, MessagesPerConnection: -1})
 		var group sync.WaitGroup
-		group.Go(func() { noErrors(t, crowd(p, s.target("a"), 1000)) })
+		group.Go(func() { noErrors(t, flood(p, s.target("a"), 1000)) })
 		pass(time.Minute)
 		if st := p.Stats(); st.Capacity > 2 || st.Open == 0 {
 			t.Errorf("after a minute: %+v", st)
@@ -354,7 +354,7 @@ func TestCapacityRecovers(t *testing.T) {
 		}
 		p := pool.New(pool.Config{Connections: 5, MessagesPerConnection: -1})
 		var group sync.WaitGroup
-		group.Go(func() { noErrors(t, crowd(p, s.target("a"), 2000)) })
+		group.Go(func() { noErrors(t, flood(p, s.target("a"), 2000)) })
 		pass(10 * time.Second)
 		if st := p.Stats(); st.Capacity != 2 {
 			t.Errorf("%+v", st)

@@ -23,7 +23,8 @@ type server struct {
 	// verdict, if set, decides on the n-th message of a connection. A nil Result
 	// accepts it.
 	verdict func(c *fakeConn, n int, tx *smtp.Transaction) *smtp.Result
-	ahead   bool // ask for the next message while one is under way
+	ahead   bool          // ask for the next message while one is under way
+	lull    time.Duration // between the end of a message and asking for the next
 
 	mu sync.Mutex
 	seen
@@ -172,6 +173,7 @@ func (c *fakeConn) Stream(ctx context.Context, next func(bool) *smtp.Transaction
 			return err
 		}
 		if tx = following; tx == nil {
+			_ = wait(ctx, c.cut, c.lull)
 			tx = next(false)
 		}
 	}
@@ -236,8 +238,15 @@ func mail(from string) pool.Item {
 	return pool.Item{Envelope: smtp.Envelope{From: from, To: smtp.To("you@example.org")}, Priority: pool.Normal}
 }
 
-// crowd sends n messages at once and returns their errors.
+// crowd sends n messages at once, returns their errors, and lets everything
+// come to rest. Only the test's own goroutine may call it.
 func crowd(p *pool.Pool, t pool.Target, n int) []error {
+	defer synctest.Wait()
+	return flood(p, t, n)
+}
+
+// flood is crowd for other goroutines.
+func flood(p *pool.Pool, t pool.Target, n int) []error {
 	errs := make([]error, n)
 	var group sync.WaitGroup
 	for i := range n {
@@ -246,7 +255,6 @@ func crowd(p *pool.Pool, t pool.Target, n int) []error {
 		})
 	}
 	group.Wait()
-	synctest.Wait()
 	return errs
 }
 

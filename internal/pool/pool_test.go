@@ -167,7 +167,7 @@ func TestATargetDoesNotStarveBesideABusyOne(t *testing.T) {
 				s := &server{dialTime: time.Second, sendTime: time.Second}
 				p := pool.New(pool.Config{Connections: connections, MessagesPerConnection: -1})
 				var group sync.WaitGroup
-				group.Go(func() { noErrors(t, crowd(p, s.target("old"), 1000)) })
+				group.Go(func() { noErrors(t, flood(p, s.target("old"), 1000)) })
 				pass(5 * time.Second)
 				_, waited, err := p.Send(t.Context(), s.target("new"), mail(""))
 				if err != nil || waited.Total > 30*time.Second {
@@ -257,7 +257,7 @@ func TestCloseInEveryState(t *testing.T) {
 					return
 				}
 				var group sync.WaitGroup
-				group.Go(func() { crowd(p, s.target("a"), 20) })
+				group.Go(func() { flood(p, s.target("a"), 20) })
 				pass(time.Second)
 				if s.quitTime > 0 {
 					p.CloseIdle()
