@@ -14,10 +14,11 @@ const (
 	upperHex             = "0123456789ABCDEF"
 )
 
-// appendXtext encodes as xtext (RFC 3461 §4).
+// appendXtext encodes as xtext (RFC 3461 §4). Angle brackets are encoded too,
+// for servers that look for them in the whole line.
 func appendXtext(dst []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= 0x7f || c == '+' || c == '=' {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '+' || c == '=' || c == '<' || c == '>' {
 			dst = append(dst, '+', upperHex[c>>4], upperHex[c&15])
 		} else {
 			dst = append(dst, c)
