@@ -95,7 +95,11 @@ func (s *session) open() error {
 	if s.crowded {
 		greeting = Reply{421, "4.7.0 " + s.config.Name + " Too many connections"}
 	}
-	return s.answer(s.judge(PhaseGreeting, nil, greeting))
+	v := s.judge(PhaseGreeting, nil, greeting)
+	if err := s.answer(v); err != nil || v.reply.refuses() {
+		return errEnd
+	}
+	return nil
 }
 
 // waitToGreet waits for GreetingDelay; a client that talks meanwhile is early.

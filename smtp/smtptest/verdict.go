@@ -75,6 +75,8 @@ func (s *session) misbehave(f *Fault, r Reply) error {
 		return s.slow(f, r)
 	case Missing:
 		return nil
+	case Oversize:
+		r = Reply{r.or(ok).Code, strings.Repeat("x", 100<<10)}
 	}
 	if r.Code != 0 {
 		s.reply(r)
@@ -84,8 +86,6 @@ func (s *session) misbehave(f *Fault, r Reply) error {
 		return errEnd
 	case Extra:
 		s.reply(f.Reply.or(Reply{250, "2.0.0 One reply too many"}))
-	case Oversize:
-		s.reply(Reply{r.or(Reply{Code: 250}).Code, strings.Repeat("x", 100<<10)})
 	}
 	return nil
 }
