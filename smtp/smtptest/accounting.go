@@ -26,7 +26,8 @@ type Stats struct {
 	OctetsIn, OctetsOut int64 // on the wire, TLS included
 	Flights             int64 // writes of replies
 	// RoundTrips are the flights after which the server had nothing left to do
-	// but to wait for the client, greetings included, TLS handshakes not.
+	// but to wait for the client: greetings included, TLS handshakes and the last
+	// replies before a close not.
 	RoundTrips int64
 }
 
