@@ -19,7 +19,7 @@ type Stats struct {
 	Commands int // command lines read
 	Mails    int // MAIL commands among them
 	Accepted int // messages taken, also if the reply was lost by a fault
-	Rejected int // transactions refused at DATA or at the end of the content
+	Rejected int // transactions refused, or ended by a fault, at DATA or at the end of the content
 
 	MostMessages int // accepted on one connection, at most
 

@@ -17,7 +17,7 @@ func (s *session) command(line []byte) error {
 		return s.answer(verdict{reply: Reply{500, "5.5.2 Bare CR, bare LF or NUL in a command"}})
 	}
 	verb, arg, _ := bytes.Cut(text, []byte(" "))
-	var room [8]byte
+	var room [9]byte // one more than the longest verb, so that none longer fits
 	name := string(upper(room[:0], verb))
 	s.recordCommand(name, text)
 	if end, err := s.unsynchronised(name); end {
@@ -77,19 +77,25 @@ func (s *session) recordCommand(verb string, text []byte) {
 // the server does not stand for it.
 func (s *session) unsynchronised(verb string) (bool, error) {
 	q := &s.config.Quirks
-	if s.in.waiting() == 0 || !q.RejectPipelining && !q.StrictSync {
+	if s.in.waiting() == 0 {
 		return false, nil
 	}
-	if q.RejectPipelining {
-		s.reply(Reply{500, "5.5.1 Invalid command: Pipelining not supported"})
-		return true, errEnd
-	}
+	last := false
 	switch verb {
-	case "DATA", "EHLO", "HELO", "STARTTLS", "NOOP", "AUTH":
-		s.reply(Reply{554, "5.5.0 Error: SMTP protocol synchronization"})
-		return true, errEnd
+	case "DATA", "EHLO", "HELO", "STARTTLS", "NOOP":
+		last = q.StrictSync
+	case "AUTH":
+		last = q.AuthAlone
 	}
-	return false, nil
+	switch {
+	case q.RejectPipelining:
+		s.reply(Reply{500, "5.5.1 Invalid command: Pipelining not supported"})
+	case last:
+		s.reply(Reply{554, "5.5.0 Error: SMTP protocol synchronization"})
+	default:
+		return false, nil
+	}
+	return true, errEnd
 }
 
 func (s *session) greet(verb string, arg []byte) error {

@@ -118,6 +118,8 @@ type Quirks struct {
 	// StrictSync answers 554 and closes when anything waits behind DATA, EHLO,
 	// HELO, STARTTLS or NOOP (Postfix).
 	StrictSync bool
+	// AuthAlone answers 554 and closes when anything waits behind AUTH.
+	AuthAlone bool
 	// EarlyTalker is the answer, before closing, to a client that speaks during
 	// GreetingDelay: 421 or 554, for example.
 	EarlyTalker Reply

@@ -129,7 +129,11 @@ func (s *session) refuseBDAT(size int64, last bool, v verdict) error {
 func (s *session) final() error {
 	now := time.Now()
 	id := findMessageID(s.tx.content.head)
-	v := s.judge(PhaseFinal, id, s.checkFinal(now))
+	reply, counted := s.checkFinal(now)
+	v := s.judge(PhaseFinal, id, reply)
+	if counted && !v.holds() {
+		s.server.rate.giveBack(now)
+	}
 	if !v.holds() {
 		s.ledger.rejected.Add(1)
 		return s.endTransaction(v)
@@ -157,18 +161,21 @@ func (s *session) endTransaction(v verdict) error {
 	return s.answer(v)
 }
 
-func (s *session) checkFinal(now time.Time) Reply {
-	switch r := s.config.Limits.Rate; {
+// checkFinal also tells whether the message was counted against the rate.
+func (s *session) checkFinal(now time.Time) (r Reply, counted bool) {
+	rate := s.config.Limits.Rate
+	limited := rate.N > 0 && rate.AtFinal
+	switch {
 	case len(s.tx.to) == 0:
-		return noRecipients
+		return noRecipients, false
 	case s.tx.broken:
-		return badSequence
+		return badSequence, false
 	case s.tx.content.overflow:
-		return tooBig
-	case r.N > 0 && r.AtFinal && !s.server.rate.take(r, now):
-		return r.Reply.or(Reply{451, "4.7.1 Rate limit exceeded"})
+		return tooBig, false
+	case limited && !s.server.rate.take(rate, now):
+		return rate.Reply.or(Reply{451, "4.7.1 Rate limit exceeded"}), false
 	}
-	return Reply{250, "2.0.0 Ok: queued as C" + strconv.Itoa(s.number) + "M" + strconv.Itoa(s.mails)}
+	return Reply{250, "2.0.0 Ok: queued as C" + strconv.Itoa(s.number) + "M" + strconv.Itoa(s.mails)}, limited
 }
 
 // content is what was read of a message.
@@ -209,6 +216,9 @@ func (c *content) add(b []byte) error {
 	if c.fault != nil && c.octets >= c.fault.Octets {
 		fault := c.fault
 		c.fault = nil
+		if fault.Action == Stall {
+			return c.session.stopReading()
+		}
 		return c.session.misbehave(fault, fault.Reply)
 	}
 	return nil

@@ -16,7 +16,7 @@ const (
 	Drop     Action = iota // close the connection (FIN) without a reply
 	Reset                  // reset the connection (RST) without a reply
 	Close421               // reply 421, then close
-	Stall                  // never reply again; the connection stays open
+	Stall                  // never reply again, but read on; at PhaseBody do not even read
 	Delay                  // reply later
 	Drip                   // reply one octet at a time, with a pause after each
 	Vanish                 // reply, then close

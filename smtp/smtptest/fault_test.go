@@ -6,10 +6,12 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kaizenmail/kaizen/smtp/smtptest"
@@ -162,6 +164,26 @@ func TestStallSwallowsUntilClosed(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestStallInTheBodyStopsReading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := smtptest.NewServer(smtptest.Config{Network: smtptest.Memory,
+			Faults: []smtptest.Fault{{Phase: smtptest.PhaseBody, Action: smtptest.Stall, Octets: 1000}}})
+		defer s.Close()
+		conn, err := s.DialContext(context.Background(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		io.WriteString(conn, "EHLO x\r\n"+group)
+		conn.SetWriteDeadline(time.Now().Add(time.Minute))
+		n, err := io.WriteString(conn, strings.Repeat("x", 1<<20))
+		if !errors.Is(err, os.ErrDeadlineExceeded) || n < 64<<10 {
+			t.Errorf("wrote %d, %v", n, err)
+		}
+	})
 }
 
 func TestNthAndProbability(t *testing.T) {

@@ -16,7 +16,9 @@ type rateWindow struct {
 func (w *rateWindow) take(r Rate, now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.times = slices.DeleteFunc(w.times, func(t time.Time) bool { return now.Sub(t) >= r.Per })
+	for len(w.times) > 0 && now.Sub(w.times[0]) >= r.Per {
+		w.times = w.times[1:]
+	}
 	if len(w.times) >= r.N {
 		return false
 	}

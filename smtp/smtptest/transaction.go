@@ -135,15 +135,7 @@ func splitPath(arg []byte, keyword string) (address, params []byte, ok bool) {
 		return nil, nil, false
 	}
 	path := arg[len(keyword)+1:]
-	end := bytes.IndexByte(path, '>')
-	if quoted := bytes.IndexByte(path, '"'); quoted >= 0 && quoted < end {
-		end = bytes.Index(path, []byte(">")) // the simple case
-		if at := bytes.LastIndex(path, []byte("\"@")); at >= 0 {
-			if close := bytes.IndexByte(path[at:], '>'); close >= 0 {
-				end = at + close
-			}
-		}
-	}
+	end := pathEnd(path)
 	if end < 0 {
 		return nil, nil, false
 	}
@@ -152,6 +144,24 @@ func splitPath(arg []byte, keyword string) (address, params []byte, ok bool) {
 		return nil, nil, false
 	}
 	return path[:end], bytes.TrimSpace(params), true
+}
+
+// pathEnd finds the bracket that closes a path; a quoted local part may hold others.
+func pathEnd(path []byte) int {
+	quoted := false
+	for i := 0; i < len(path); i++ {
+		switch path[i] {
+		case '"':
+			quoted = !quoted
+		case '\\':
+			i++ // the octet behind it stands for itself
+		case '>':
+			if !quoted {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 func hasParam(params []byte, want string) bool {

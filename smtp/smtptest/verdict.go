@@ -115,6 +115,14 @@ func (s *session) stall() error {
 	return errEnd
 }
 
+// stopReading lets the client's writes fill the link, until the server cuts it.
+func (s *session) stopReading() error {
+	s.flush()
+	s.halted = true
+	<-s.gone
+	return errEnd
+}
+
 // slow replies later, or octet by octet.
 func (s *session) slow(f *Fault, r Reply) error {
 	if err := s.flush(); err != nil {
