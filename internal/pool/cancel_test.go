@@ -147,6 +147,7 @@ func TestManyCancels(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &server{dialTime: 3 * time.Millisecond, sendTime: 2 * time.Millisecond, ahead: true}
 		p := pool.New(pool.Config{Connections: 3})
+		p.SetWithdraw(func(*smtp.Transaction) bool { return false }) // the fake server does not know of it
 		var group sync.WaitGroup
 		for i := range 2000 {
 			group.Go(func() {
