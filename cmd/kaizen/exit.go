@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -59,7 +60,7 @@ func (e *usageError) Unwrap() error { return e.err }
 func exitCodeOf(ctx context.Context, err error) exitCode {
 	// A message in doubt outranks everything: with any other code a caller
 	// might send it again, or take it for lost.
-	sending, isSending := errors.AsType[*smtp.Error](err)
+	sending, isSending := sendingError(err)
 	if isSending && sending.Outcome == smtp.Unknown {
 		return exitUnknown
 	}
@@ -76,6 +77,14 @@ func exitCodeOf(ctx context.Context, err error) exitCode {
 		return exitCodeOfClass(sending)
 	}
 	return exitCodeOfFile(err)
+}
+
+// sendingError finds what a server, or the way to it, had to do with err.
+func sendingError(err error) (*smtp.Error, bool) {
+	if e, ok := errors.AsType[*kaizen.Error](err); ok {
+		return &smtp.Error{Server: e.Server, Phase: e.Phase, Class: e.Class, Outcome: e.Outcome, Reply: e.Reply, Err: e.Err}, true
+	}
+	return errors.AsType[*smtp.Error](err)
 }
 
 func exitCodeOfClass(e *smtp.Error) exitCode {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -23,6 +24,8 @@ func TestExitCodes(t *testing.T) {
 		want exitCode
 	}{
 		{"unknown outcome", &smtp.Error{Class: smtp.ClassTimeout, Outcome: smtp.Unknown}, exitUnknown},
+		{"unknown outcome of a client", fmt.Errorf("send: %w", &kaizen.Error{Class: smtp.ClassTimeout, Outcome: smtp.Unknown}), exitUnknown},
+		{"login refused to a client", &kaizen.Error{Class: smtp.ClassAuth, Reply: permanent}, exitNoPerm},
 		{"unknown outcome outranks a code", withCode(exitIO, &smtp.Error{Outcome: smtp.Unknown}), exitUnknown},
 		{"unknown outcome outranks an interrupt", &smtp.Error{Outcome: smtp.Unknown, Err: context.Canceled}, exitUnknown},
 		{"usage", &usageError{err: errNoCommand}, exitUsage},
