@@ -160,7 +160,7 @@ func (l *load) verdict(ctx context.Context) error {
 	if l.first != nil {
 		return fmt.Errorf("%d of %d messages failed, the first one: %w", l.failures, l.plan.messages, l.first)
 	}
-	if err := ctx.Err(); err != nil && l.taken.Load() < int64(l.plan.messages) {
+	if err := context.Cause(ctx); err != nil && l.taken.Load() < int64(l.plan.messages) {
 		return fmt.Errorf("stopped early: %w", err)
 	}
 	return nil

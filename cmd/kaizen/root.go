@@ -49,7 +49,7 @@ func newRootCommand(app *app) *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
 
-	addGroup(root, "See and measure", newBenchCommand(app))
+	addGroup(root, "See and measure", newDemoCommand(app), newBenchCommand(app))
 	const about = "About this program"
 	addGroup(root, about, newVersionCommand(app))
 	root.SetHelpCommandGroupID(about)
