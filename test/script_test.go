@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PATH", programDir+string(os.PathListSeparator)+env.Getenv("PATH"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sink": sink},
 	})
 }
 

@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +193,23 @@ func TestBenchText(t *testing.T) {
 	var b bytes.Buffer
 	if err := r.print(&b, false); err != nil || b.String() != want {
 		t.Errorf("%v; printed\n%s\nwant\n%s", err, b.String(), want)
+	}
+}
+
+func TestBenchJSONKeepsItsKeys(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := (&benchResult{}).print(&b, true); err != nil {
+		t.Fatal(err)
+	}
+	var read map[string]any
+	if err := json.Unmarshal(b.Bytes(), &read); err != nil {
+		t.Fatal(err)
+	}
+	want := "accepted concurrency connections cpu_us_per_message first_send_ms latency_ms level messages messages_per_second " +
+		"not_sent once peak_memory_bytes rejected round_trips_per_message seconds server size unknown"
+	if got := strings.Join(slices.Sorted(maps.Keys(read)), " "); got != want {
+		t.Errorf("keys are\n%s\nwant\n%s", got, want)
 	}
 }
 
