@@ -11,11 +11,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/kaizenmail/kaizen/bench/bare"
 	"github.com/kaizenmail/kaizen/bench/driver"
+	"github.com/kaizenmail/kaizen/bench/ours"
 	"github.com/kaizenmail/kaizen/bench/peers"
 	"github.com/kaizenmail/kaizen/bench/sink"
 )
@@ -29,7 +31,7 @@ func main() {
 
 // drivers are all who compete. A new one is one line here.
 func drivers() []driver.Driver {
-	return append(bare.Drivers(), peers.Drivers()...)
+	return slices.Concat(bare.Drivers(), ours.Drivers(), peers.Drivers())
 }
 
 func run() error {
