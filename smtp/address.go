@@ -33,6 +33,9 @@ func checkArgument(name, value string) error {
 // checkCharacters refuses control characters, angle brackets and broken UTF-8,
 // and spaces unless the caller looks at those itself.
 func checkCharacters(name, value string, spaces bool) error {
+	if plain(value) {
+		return nil
+	}
 	if !utf8.ValidString(value) {
 		return fmt.Errorf("%s %q is not valid UTF-8", name, value)
 	}
@@ -109,11 +112,24 @@ func splitAddress(address string) (local, domain string, err error) {
 	return local, domain, err
 }
 
+// plain reports visible ASCII without angle brackets: nearly all there is.
+func plain(value string) bool {
+	for i := range len(value) {
+		if c := value[i]; c <= ' ' || c >= 0x7f || c == '<' || c == '>' {
+			return false
+		}
+	}
+	return true
+}
+
+// special are the characters that an atom cannot have (RFC 5322 §3.2.3).
+var special = [256]bool{'(': true, ')': true, '[': true, ']': true, ':': true, ';': true, '@': true, '\\': true, ',': true, '"': true}
+
 // checkAtoms checks an unquoted local part. Dots may stand anywhere: mobile
 // carriers have given out such addresses.
 func checkAtoms(local string) error {
 	for i := range len(local) {
-		if c := local[i]; c <= ' ' || strings.IndexByte(`()[]:;@\,"`, c) >= 0 {
+		if c := local[i]; c <= ' ' || special[c] {
 			return fmt.Errorf("%q before @ needs quotes", c)
 		}
 	}

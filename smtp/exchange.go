@@ -63,8 +63,8 @@ func (c *Conn) suit(x *exchange) *Error {
 	if t.withdrawn() {
 		return c.canceled(PhaseWaiting)
 	}
-	if err := t.Envelope.Validate(); err != nil {
-		return c.unfit(err, ClassSender)
+	if len(t.Envelope.To) == 0 {
+		return c.unfit(errNoRecipients, ClassRecipient)
 	}
 	if err := t.Content.Prepare(); err != nil {
 		return c.unfit(err, ClassContent)
