@@ -10,6 +10,8 @@ import (
 // red marks text for the terminal that standard error goes to, if it does.
 func (a *app) red(text string) string { return a.paint(a.stderr, "31", text) }
 
+func (a *app) yellow(text string) string { return a.paint(a.stderr, "33", text) }
+
 // paint wraps text in an ANSI colour, unless w is no terminal, the user set
 // NO_COLOR (https://no-color.org), or the terminal knows no colours.
 func (a *app) paint(w io.Writer, colour, text string) string {
@@ -25,7 +27,8 @@ func (a *app) paint(w io.Writer, colour, text string) string {
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// isTerminal reports whether a stream, in or out, is a terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // exitCode is what the process ends with. The numbers are those of sysexits.h,
-// which sendmail made the convention for programs that handle mail, and two
-// more. docs/usage.md has the same table for readers.
+// which sendmail made the convention for programs that handle mail, and a
+// few more. docs/usage.md has the same table for readers.
 type exitCode int
 
 const (
@@ -30,6 +30,7 @@ const (
 	exitNoPerm      exitCode = 77  // the login was refused
 	exitConfig      exitCode = 78  // a setting is wrong, or TLS cannot be had or trusted
 	exitUnknown     exitCode = 79  // the server may have accepted the message, or not
+	exitPartly      exitCode = 80  // sent to some recipients, and not to others for now
 	exitInterrupted exitCode = 130 // ended by Ctrl-C or SIGTERM, with nothing in doubt
 )
 
@@ -60,7 +61,7 @@ func (e *usageError) Unwrap() error { return e.err }
 func exitCodeOf(ctx context.Context, err error) exitCode {
 	// A message in doubt outranks everything: with any other code a caller
 	// might send it again, or take it for lost.
-	sending, isSending := sendingError(err)
+	sending, isSending := wireError(err)
 	if isSending && sending.Outcome == smtp.Unknown {
 		return exitUnknown
 	}
@@ -79,20 +80,41 @@ func exitCodeOf(ctx context.Context, err error) exitCode {
 	return exitCodeOfFile(err)
 }
 
-// sendingError finds what a server, or the way to it, had to do with err.
-func sendingError(err error) (*smtp.Error, bool) {
-	if e, ok := errors.AsType[*kaizen.Error](err); ok {
-		return &smtp.Error{Server: e.Server, Phase: e.Phase, Class: e.Class, Outcome: e.Outcome, Reply: e.Reply, Err: e.Err}, true
+// wireError is what err tells about a server, in the words of package smtp.
+func wireError(err error) (*smtp.Error, bool) {
+	e, ok := errors.AsType[*kaizen.Error](err)
+	if !ok {
+		return errors.AsType[*smtp.Error](err)
 	}
-	return errors.AsType[*smtp.Error](err)
+	wire := &smtp.Error{Server: e.Server, Phase: e.Phase, Class: e.Class, Outcome: e.Outcome, Reply: e.Reply, Hint: e.Hint, Err: e.Err}
+	if !e.SafeToRetry() {
+		wire.Outcome = smtp.Unknown
+	}
+	return wire, true
 }
 
 func exitCodeOfClass(e *smtp.Error) exitCode {
+	if e.Class == smtp.ClassProtocol && (e.Phase == smtp.PhaseGreeting || e.Phase == smtp.PhaseHello) {
+		return exitProtocol // whoever speaks there will speak the same later
+	}
 	if e.Temporary() {
 		return exitTempFail
 	}
 	switch e.Class {
+	case smtp.ClassSender, smtp.ClassRecipient, smtp.ClassContent, smtp.ClassSize:
+		if e.Reply.IsZero() {
+			return exitData // refused here, before the server was asked
+		}
+	}
+	return exitCodeOfRefusal(e)
+}
+
+func exitCodeOfRefusal(e *smtp.Error) exitCode {
+	switch e.Class {
 	case smtp.ClassCanceled:
+		if errors.Is(e.Err, context.DeadlineExceeded) {
+			return exitTempFail // --timeout, with nothing in doubt
+		}
 		return exitInterrupted
 	case smtp.ClassAuth:
 		return exitNoPerm
@@ -104,12 +126,7 @@ func exitCodeOfClass(e *smtp.Error) exitCode {
 		return exitProtocol
 	case smtp.ClassSize:
 		return exitData
-	case smtp.ClassContent:
-		if e.Reply.IsZero() {
-			return exitData // refused here, before the server was asked
-		}
-		return exitUnavailable
-	case smtp.ClassSender, smtp.ClassConnect:
+	case smtp.ClassSender, smtp.ClassContent, smtp.ClassConnect:
 		return exitUnavailable
 	}
 	if e.Reply.Permanent() {

@@ -10,7 +10,8 @@ import (
 const rootLong = `Kaizen sends mail through your accounts: as fast as the wire allows, never
 lost, and never knowingly sent twice.`
 
-const rootExample = `  kaizen version
+const rootExample = `  export KAIZEN_SERVER=smtps://ann%40example.com@smtp.example.com
+  kaizen send --to bob@example.org --subject Hello --text 'How are you?'
   kaizen completion bash > /etc/bash_completion.d/kaizen`
 
 // execute builds the commands and runs the one that args name.
@@ -49,6 +50,7 @@ func newRootCommand(app *app) *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
 
+	addGroup(root, "Mail", newSendCommand(app))
 	addGroup(root, "See and measure", newDemoCommand(app), newBenchCommand(app))
 	const about = "About this program"
 	addGroup(root, about, newVersionCommand(app))

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/smtp"
+	"github.com/spf13/cobra"
+)
+
+const sendLong = `Send one message and print what the server answered.
+
+` + serverHelp + `
+
+The text is read from standard input unless --text, --html or --raw is given.`
+
+const sendExample = `  export KAIZEN_SERVER=smtps://ann%40example.com@smtp.example.com
+  kaizen send --to bob@example.org --subject Hello --text 'How are you?'
+  make 2>&1 | kaizen send --to 'Bob <bob@example.org>, eve@example.org' --subject Build
+  kaizen send --to bob@example.org --subject Report --text @mail.txt --html @mail.html --attach report.pdf
+  kaizen send --raw message.eml --from '<>' --to bob@example.org
+  kaizen send --server 'smtp://localhost:1025?tls=none' --from a@example.org --to b@example.org --text hi --transcript`
+
+func newSendCommand(app *app) *cobra.Command {
+	s := &sending{app: app}
+	cmd := &cobra.Command{
+		Use:     "send",
+		Short:   "Send a message and print what the server answered",
+		Long:    sendLong,
+		Example: sendExample,
+		Args:    cobra.NoArgs,
+		RunE:    s.run,
+	}
+	s.message.bind(cmd)
+	s.server.bind(cmd)
+	cmd.Flags().BoolVar(&s.once, "once", false, "no rate limit: connect, send, leave")
+	return cmd
+}
+
+type sending struct {
+	app     *app
+	server  serverFlags
+	message messageFlags
+	once    bool
+}
+
+func (s *sending) run(cmd *cobra.Command, _ []string) error {
+	receipt, err := s.send(cmd)
+	if s.server.json {
+		if werr := s.app.printJSON(sendReport{receipt, failureOf(cmd.Context(), err)}); werr != nil && err == nil {
+			err = werr
+		}
+	} else if receipt != nil {
+		s.app.printReceipt(receipt)
+	}
+	return err
+}
+
+func (s *sending) send(cmd *cobra.Command) (*kaizen.Receipt, error) {
+	ctx := cmd.Context()
+	if err := s.message.check(cmd); err != nil {
+		return nil, err
+	}
+	account, err := s.server.account(s.app, cmd)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.sender(cmd, &account); err != nil {
+		return nil, err
+	}
+	if err := s.server.findPassword(ctx, s.app, &account); err != nil {
+		return nil, err
+	}
+	prepared, err := s.message.prepare(ctx, s.app)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.server.within(ctx)
+	defer cancel()
+	receipt, err := s.hand(ctx, account, prepared)
+	return receipt, partly(receipt, err)
+}
+
+// sender completes --from.
+func (s *sending) sender(cmd *cobra.Command, a *kaizen.Account) error {
+	if s.message.from != "" || s.message.raw != "" {
+		return nil
+	}
+	if !strings.Contains(a.Username, "@") {
+		return misuse(cmd, errors.New("who sends it? Give --from"))
+	}
+	s.message.from = a.Username
+	return nil
+}
+
+func (s *sending) hand(ctx context.Context, a kaizen.Account, p *kaizen.Prepared) (*kaizen.Receipt, error) {
+	if s.once {
+		return kaizen.DialAndSend(ctx, a, p)
+	}
+	// What the server says after we have given up is worth being shown.
+	client := kaizen.New(kaizen.Config{Logger: slog.New(slog.NewTextHandler(s.app.stderr, nil))})
+	receipt, err := client.Send(ctx, a, p)
+	_ = client.Close() // that the goodbye failed changes nothing about the message
+	return receipt, err
+}
+
+// partly marks a temporary failure beside a success: sending the same again
+// would reach some recipients twice.
+func partly(r *kaizen.Receipt, err error) error {
+	e, ok := errors.AsType[*kaizen.Error](err)
+	if ok && e.Temporary() && r != nil && r.Outcome == smtp.Accepted {
+		return withCode(exitPartly, err)
+	}
+	return err
+}
