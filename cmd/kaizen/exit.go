@@ -145,10 +145,15 @@ func exitCodeOfFile(err error) exitCode {
 	return exitSoftware
 }
 
-// report tells a person what went wrong: one line, and where to look.
+// report tells a person what went wrong: what failed, and where to look.
 func (a *app) report(err error) {
 	fmt.Fprintf(a.stderr, "%s %v\n", a.red("kaizen:"), err)
 	if usage, ok := errors.AsType[*usageError](err); ok {
 		fmt.Fprintf(a.stderr, "Try '%s --help'.\n", usage.command)
+	}
+	if sending, ok := wireError(err); ok {
+		if text, section := advice(sending); text != "" {
+			fmt.Fprintf(a.stderr, "What may help: %s (docs/troubleshooting.md, %q).\n", text, section)
+		}
 	}
 }

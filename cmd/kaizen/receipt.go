@@ -44,6 +44,14 @@ func failureOf(ctx context.Context, err error) *failure {
 	return f
 }
 
+// phase is where in a session it happened.
+func (f *failure) phase() string {
+	if f.wireFacts == nil {
+		return "this end"
+	}
+	return f.Phase.String()
+}
+
 func notAccepted(err error) []kaizen.RecipientResult {
 	if e, ok := errors.AsType[*kaizen.Error](err); ok {
 		return e.Recipients

@@ -11,6 +11,7 @@ const rootLong = `Kaizen sends mail through your accounts: as fast as the wire a
 lost, and never knowingly sent twice.`
 
 const rootExample = `  export KAIZEN_SERVER=smtps://ann%40example.com@smtp.example.com
+  kaizen verify
   kaizen send --to bob@example.org --subject Hello --text 'How are you?'
   kaizen completion bash > /etc/bash_completion.d/kaizen`
 
@@ -50,6 +51,7 @@ func newRootCommand(app *app) *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
 
+	addGroup(root, "Mail", newSendCommand(app), newVerifyCommand(app))
 	addGroup(root, "Mail", newSendCommand(app))
 	addGroup(root, "See and measure", newDemoCommand(app), newBenchCommand(app))
 	const about = "About this program"

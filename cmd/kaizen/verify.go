@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kaizenmail/kaizen/smtp"
+	"github.com/spf13/cobra"
+)
+
+const verifyLong = `Connect, log in, send nothing, and report what was found on the way.
+
+` + serverHelp
+
+const verifyExample = `  kaizen verify --server smtps://ann%40example.com@smtp.example.com
+  kaizen verify --server smtp://smtp.example.com        # no login; STARTTLS is required
+  KAIZEN_PASSWORD=… kaizen verify --json | jq .certificate.days_left
+  kaizen verify --server smtp://ann@mail.internal --ca internal-ca.pem --transcript`
+
+func newVerifyCommand(app *app) *cobra.Command {
+	var flags serverFlags
+	cmd := &cobra.Command{
+		Use:     "verify",
+		Short:   "Connect, log in, send nothing, and report what was found",
+		Long:    verifyLong,
+		Example: verifyExample,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return flags.verify(app, cmd)
+		},
+	}
+	flags.bind(cmd)
+	return cmd
+}
+
+func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
+	account, err := f.account(app, cmd)
+	if err == nil {
+		err = f.findPassword(cmd.Context(), app, &account)
+	}
+	if err != nil {
+		if f.json {
+			_ = app.printJSON(serverReport{Error: failureOf(cmd.Context(), err)})
+		}
+		return err
+	}
+	ctx, cancel := f.within(cmd.Context())
+	defer cancel()
+	config := connection(&account)
+	report, err := examine(ctx, config)
+	report.Error = failureOf(cmd.Context(), err)
+	if f.json {
+		if werr := app.printJSON(report); err == nil {
+			err = werr
+		}
+		return err
+	}
+	app.printReport(report)
+	return err
+}
+
+// examine goes as far as a connection gets. The report is set beside an error
+// too: it then ends where the connection did.
+func examine(ctx context.Context, config smtp.Config) (*serverReport, error) {
+	seen := &sighting{}
+	config.Trace = both(seen.trace(), config.Trace)
+	report := &serverReport{Server: config.Address(), Security: security(config)}
+	conn, err := smtp.Dial(ctx, config)
+	if err != nil {
+		seen.fill(report)
+		return report, err
+	}
+	err = conn.Authenticate(ctx)
+	seen.fill(report)
+	report.fill(conn, config)
+	if err != nil {
+		return report, err
+	}
+	// The login worked; how the server takes the goodbye is no concern.
+	_ = conn.Quit(ctx)
+	return report, nil
+}
+
+// security tells how the link is to be secured, in words.
+func security(c smtp.Config) string {
+	implicit := c.TLS == smtp.TLSImplicit || c.TLS == smtp.TLSAuto && c.Port == 465
+	switch {
+	case implicit:
+		return "TLS from the first octet"
+	case c.TLS == smtp.TLSOpportunistic:
+		return "STARTTLS if offered"
+	case c.TLS == smtp.TLSNone:
+		return "no TLS"
+	}
+	return "STARTTLS, required"
+}
+
+// sendingLevel tells how messages will be sent over the connection.
+func sendingLevel(conn *smtp.Conn, highest smtp.Level) string {
+	switch level := conn.Level(); {
+	case level == smtp.LevelLockStep && !conn.Capabilities().Pipelining:
+		return "lock-step: one command at a time, for the server does not offer PIPELINING"
+	case level == smtp.LevelLockStep:
+		return "lock-step: one command at a time, as the URL asks"
+	case level == smtp.LevelGroup && highest == smtp.LevelGroup:
+		return "group: two round trips for a message, as the URL asks"
+	case level == smtp.LevelGroup:
+		return "group: two round trips for a message; look-ahead, one round trip, after three messages"
+	default:
+		return fmt.Sprintf("%s: one round trip for a message", level)
+	}
+}
