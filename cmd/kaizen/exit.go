@@ -97,6 +97,9 @@ func exitCodeOfClass(e *smtp.Error) exitCode {
 	if e.Class == smtp.ClassProtocol && (e.Phase == smtp.PhaseGreeting || e.Phase == smtp.PhaseHello) {
 		return exitProtocol // whoever speaks there will speak the same later
 	}
+	if e.Class == smtp.ClassConnect && e.Reply.Permanent() {
+		return exitUnavailable // we are not welcome: waiting does not change that
+	}
 	if e.Temporary() {
 		return exitTempFail
 	}
@@ -126,7 +129,7 @@ func exitCodeOfRefusal(e *smtp.Error) exitCode {
 		return exitProtocol
 	case smtp.ClassSize:
 		return exitData
-	case smtp.ClassSender, smtp.ClassContent, smtp.ClassConnect:
+	case smtp.ClassSender, smtp.ClassContent:
 		return exitUnavailable
 	}
 	if e.Reply.Permanent() {

@@ -48,6 +48,7 @@ func TestExitCodes(t *testing.T) {
 		{"one recipient unknown outranks a refusal", &kaizen.Error{Class: smtp.ClassRecipient, Reply: permanent,
 			Recipients: []kaizen.RecipientResult{{Outcome: smtp.Rejected}, {Outcome: smtp.Unknown}}}, exitUnknown},
 		{"out of time", &kaizen.Error{Class: smtp.ClassCanceled, Err: context.DeadlineExceeded}, exitTempFail},
+		{"turned away at the greeting", &smtp.Error{Class: smtp.ClassConnect, Reply: permanent}, exitUnavailable},
 		{"greeted by another protocol", &smtp.Error{Class: smtp.ClassProtocol, Phase: smtp.PhaseGreeting}, exitProtocol},
 		{"no SMTP", &smtp.Error{Class: smtp.ClassProtocol, Reply: permanent}, exitProtocol},
 		{"file missing", &fs.PathError{Op: "open", Path: "x", Err: fs.ErrNotExist}, exitNoInput},
