@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/kaizenmail/kaizen/smtp/smtptest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -36,9 +37,12 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", programDir+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Values[serversKey{}] = map[string]*smtptest.Server{}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sink": sink},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "server": server, "delivered": delivered,
+		},
 	})
 }
 
