@@ -1,6 +1,11 @@
 package main
 
-import "github.com/kaizenmail/kaizen/smtp"
+import (
+	"context"
+	"errors"
+
+	"github.com/kaizenmail/kaizen/smtp"
+)
 
 // advice is what mostly helps against a class of failures, and the section of
 // docs/troubleshooting.md that says more.
@@ -11,6 +16,10 @@ func advice(e *smtp.Error) (text, section string) {
 	switch e.Class {
 	case smtp.ClassConnect, smtp.ClassTimeout:
 		return "check host and port, and whether a firewall lets them through", "No connection"
+	case smtp.ClassCanceled:
+		if errors.Is(e.Err, context.DeadlineExceeded) {
+			return "raise --timeout; --transcript shows where the time went", "Timeouts"
+		}
 	case smtp.ClassTLS:
 		return "check that port and TLS mode belong together, and the server's certificate", "Certificates and ports"
 	case smtp.ClassAuth:

@@ -39,7 +39,7 @@ func failureOf(ctx context.Context, err error) *failure {
 	}
 	f := &failure{Message: err.Error(), ExitCode: exitCodeOf(ctx, err)}
 	if e, ok := wireError(err); ok {
-		f.wireFacts = &wireFacts{Temporary: e.Temporary(), SafeToRetry: e.SafeToRetry(), Recipients: notAccepted(err), Error: e}
+		f.wireFacts = &wireFacts{Temporary: e.Temporary() || f.ExitCode == exitTempFail, SafeToRetry: e.SafeToRetry(), Recipients: notAccepted(err), Error: e}
 	}
 	return f
 }

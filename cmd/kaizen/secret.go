@@ -13,6 +13,8 @@ import (
 
 var errNoPassword = errors.New("no password for the login: set KAIZEN_PASSWORD or give --password-file (there is no terminal to ask on)")
 
+var errInterrupted = withCode(exitInterrupted, errors.New("interrupted"))
+
 // findPassword completes a login: --password-file, then the URL, then
 // KAIZEN_PASSWORD, then the person at the terminal.
 func (f *serverFlags) findPassword(ctx context.Context, app *app, a *kaizen.Account) (err error) {
@@ -92,6 +94,6 @@ func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	case r := <-done:
 		return r.b, r.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, errInterrupted
 	}
 }

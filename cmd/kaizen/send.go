@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/smtp"
@@ -96,14 +97,21 @@ func (s *sending) sender(cmd *cobra.Command, a *kaizen.Account) error {
 	return nil
 }
 
+// lateVerdict is how long to wait for the server's last word once --timeout or
+// Ctrl-C has ended the sending.
+const lateVerdict = 2 * time.Second
+
+// hand gives the message to a client of its own, which also shows what the
+// server says after we have given up.
 func (s *sending) hand(ctx context.Context, a kaizen.Account, p *kaizen.Prepared) (*kaizen.Receipt, error) {
 	if s.once {
-		return kaizen.DialAndSend(ctx, a, p)
+		a.Limits.Rates = kaizen.NoRate()
 	}
-	// What the server says after we have given up is worth being shown.
 	client := kaizen.New(kaizen.Config{Logger: slog.New(slog.NewTextHandler(s.app.stderr, nil))})
 	receipt, err := client.Send(ctx, a, p)
-	_ = client.Close() // that the goodbye failed changes nothing about the message
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateVerdict)
+	defer cancel()
+	_ = client.Shutdown(grace) // that the goodbye failed changes nothing about the message
 	return receipt, err
 }
 
