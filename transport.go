@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/kaizenmail/kaizen/smtp"
 )
@@ -25,10 +26,15 @@ func DialAndSend(ctx context.Context, account Account, m Message) (*Receipt, err
 	account.Limits.Rates = NoRate()
 	account.MinIdle = 0
 	receipt, err := c.Send(ctx, account, m)
+	goodbye, cancel := context.WithTimeout(ctx, goodbyeTimeout)
+	defer cancel()
 	// That the goodbye failed changes nothing about the message.
-	_ = c.Close()
+	_ = c.Shutdown(goodbye)
 	return receipt, err
 }
+
+// goodbyeTimeout bounds how long DialAndSend waits for the answer to QUIT.
+const goodbyeTimeout = 5 * time.Second
 
 // Transport is a client's way to one account whose login is known to work. It
 // is safe for concurrent use.

@@ -56,7 +56,9 @@ func (e *Error) Is(target error) bool {
 // change to it or to the account.
 func (e *Error) Temporary() bool {
 	switch e.Class {
-	case ClassConnect, ClassTimeout, ClassRate, ClassQuota, ClassConnectionLimit, ClassSessionLimit,
+	case ClassConnect:
+		return !e.Reply.Permanent()
+	case ClassTimeout, ClassRate, ClassQuota, ClassConnectionLimit, ClassSessionLimit,
 		ClassAuthTemporary, ClassTooManyRecipients, ClassBusy:
 		return true
 	case ClassAuth, ClassCanceled, ClassClosed:

@@ -76,6 +76,9 @@ func (c *Conn) suit(x *exchange) *Error {
 	if c.caps.SMTPUTF8 && c.caps.EightBitMIME && seen.headerEightBit {
 		x.mail.utf8 = true
 	}
+	if t.Envelope.RequireTLS && !c.verified() {
+		return c.unfit(errors.New("the envelope demands TLS (RFC 8689), and the connection has none whose certificate was verified"), ClassTLS)
+	}
 	if limit := c.caps.MaxSize; limit > 0 && seen.size > limit {
 		return c.unfit(fmt.Errorf("the message has %d octets, the server takes %d", seen.size, limit), ClassSize)
 	}
@@ -84,6 +87,9 @@ func (c *Conn) suit(x *exchange) *Error {
 	}
 	return c.suitCommands(x)
 }
+
+// verified: the server proved with a certificate who it is.
+func (c *Conn) verified() bool { return c.info.TLS != nil && len(c.info.TLS.VerifiedChains) > 0 }
 
 // suitCommands writes the envelope's commands to see whether this server can be
 // told them all: later, others may be in flight and none may be left out.
