@@ -97,7 +97,7 @@ func (c *Conn) flushContent(x *exchange) *Error {
 // have said why; nothing but a refusal can count now.
 func (c *Conn) interrupted(x *exchange, err error) *Error {
 	lost := c.lost(PhaseBody, err, c.config.Timeouts.Data)
-	if r, failed := c.reply(PhaseFinal); failed == nil && !r.Positive() {
+	if r, failed := c.reply(PhaseFinal); failed == nil && r.Code >= 400 {
 		lost = c.refused(PhaseBody, r)
 		if r.Code == 421 {
 			lost.Outcome = NotSent
