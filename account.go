@@ -17,8 +17,15 @@ import (
 )
 
 // Account is a server that relays for you, the login it wants and the limits it
-// sets. Only Host is required; [ParseURL] makes one of a URL. An Account prints
-// and logs without its password.
+// sets. Only Host is required; [ParseURL] makes one of a URL.
+//
+// An Account prints, logs and marshals without its secrets. (Package fmt cannot
+// be kept from looking into an unexported field: a type that keeps an Account in
+// one needs a Format method of its own, or keeps a pointer.)
+//
+// Accounts of one Name (or, without names, of one host, port and user) are one
+// identity: they share limits, of which the stricter hold, and statistics. Among
+// them, those of the same server, TLS settings and credentials share connections.
 type Account struct {
 	// Name is how the account is called in errors, receipts and statistics, and
 	// what limits are kept by. Default: host, port and user name.
@@ -27,13 +34,15 @@ type Account struct {
 	Host string
 	Port int          // default 587, or 465 with implicit TLS
 	TLS  smtp.TLSMode // default: implicit TLS on port 465, else STARTTLS required
-	// TLSConfig replaces the default: system roots, TLS 1.2 or later.
+	// TLSConfig replaces the default: system roots, TLS 1.2 or later. It must not
+	// be changed once the account was used.
 	TLSConfig *tls.Config
 
 	Username string
 	Password string
 	// Auth replaces Username and Password where a login needs more: OAuth 2
-	// tokens, certain mechanisms, a SASL library.
+	// tokens, certain mechanisms, a SASL library. It must not be changed once the
+	// account was used; make a new one for new credentials.
 	Auth *smtp.Auth
 	// InsecureAuth permits a login over an unencrypted link to a host that is not
 	// loopback: anyone on the way can read the password.
@@ -46,10 +55,12 @@ type Account struct {
 	MaxLifetime time.Duration // of a pooled connection, ±10 %; default: no limit
 	MinIdle     int           // connections kept open and logged in; default 0
 
-	LocalName   string     // what EHLO says; default: this machine's name
-	MaxLevel    smtp.Level // the highest level used on the wire; default: look-ahead
+	LocalName string     // what EHLO says; default: this machine's name if it has a domain, else [127.0.0.1]
+	MaxLevel  smtp.Level // the highest level used on the wire; default: look-ahead
+	// DialContext opens the connections below TLS. Default: a net.Dialer. Two
+	// functions of the same code are taken for the same way to the server.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
-	Trace       *smtp.Trace
+	Trace       *smtp.Trace // hooks into every connection; default none
 }
 
 // Limits bound what an account is asked to do. They hold over all connections
@@ -80,7 +91,7 @@ const (
 
 var defaultRates = []Rate{{Count: 10, Per: time.Second}}
 
-// NoRate, as Limits.Rates, sends as fast as the server takes it.
+// NoRate, as Limits.Rates, sends as fast as the server takes the messages.
 func NoRate() []Rate { return []Rate{} }
 
 // label names the account in words.
@@ -89,17 +100,24 @@ func (a *Account) label() string {
 		return a.Name
 	}
 	label := a.config().Address()
-	if user := a.user(); user != "" {
+	if user := a.shownUser(); user != "" {
 		label = user + "@" + label
 	}
 	return label
 }
 
-func (a *Account) user() string {
-	if a.Auth != nil {
-		return a.Auth.Username
+// shownUser is the user name, or something that stands for it where it is the
+// secret itself: some providers take a token as both user name and password.
+func (a *Account) shownUser() string {
+	auth := a.auth()
+	if auth == nil {
+		return ""
 	}
-	return a.Username
+	if auth.Username != "" && auth.Username == auth.Password {
+		fingerprint := auth.Fingerprint()
+		return fmt.Sprintf("token-%x", fingerprint[:4])
+	}
+	return auth.Username
 }
 
 func (a *Account) auth() *smtp.Auth {
@@ -152,7 +170,7 @@ type shown struct {
 }
 
 func (a *Account) shown() shown {
-	return shown{Name: a.Name, Server: a.config().Address(), Username: a.user(), Limits: a.Limits}
+	return shown{Name: a.Name, Server: a.config().Address(), Username: a.shownUser(), Limits: a.Limits}
 }
 
 // Format writes the account without its secrets, whatever the verb.
@@ -174,5 +192,5 @@ func (a *Account) same(b *Account) bool {
 		a.InsecureAuth == b.InsecureAuth && a.LocalName == b.LocalName && a.MaxLevel == b.MaxLevel &&
 		a.Trace == b.Trace && a.Timeouts == b.Timeouts &&
 		reflect.ValueOf(a.DialContext).Pointer() == reflect.ValueOf(b.DialContext).Pointer() &&
-		slices.Equal(a.Limits.Rates, b.Limits.Rates)
+		slices.Equal(a.rates(), b.rates())
 }

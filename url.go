@@ -3,10 +3,14 @@ package kaizen
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/kaizenmail/kaizen/smtp"
 )
@@ -32,12 +36,15 @@ func (e *URLError) Unwrap() error { return e.Err }
 //
 // What is not a letter or digit in user or password is percent-encoded.
 // Parameters: tls (starttls, implicit, opportunistic, none), name, local-name,
-// connections, messages-per-connection, rate (as "10/1s", or "none"), level,
-// insecure-auth (true). Errors are of type [*URLError].
+// connections, messages-per-connection, rate (as [ParseRates] reads it), level
+// (lock-step, group, look-ahead), insecure-auth (true). Errors are of type
+// [*URLError].
 func ParseURL(s string) (Account, error) {
 	u, err := url.Parse(s)
-	if err != nil {
-		return Account{}, &URLError{Part: "form", Err: errors.New("not a URL like smtps://user@host:465 (percent-encode special characters in user and password)")}
+	// An @ behind the authority: a password with / ? or # in it was cut there, and
+	// its pieces look like a port, a path or parameters.
+	if err != nil || strings.ContainsAny(u.Path+u.RawQuery+u.Fragment+u.Opaque, "@") {
+		return Account{}, errURLForm
 	}
 	var a Account
 	for _, read := range []func(*Account, *url.URL) error{readScheme, readHost, readUser, readParameters} {
@@ -48,13 +55,15 @@ func ParseURL(s string) (Account, error) {
 	return a, nil
 }
 
+var errURLForm = &URLError{Part: "form", Err: errors.New("not a URL like smtps://user@host:465 (percent-encode special characters, above all @ : / ? #)")}
+
 func readScheme(a *Account, u *url.URL) error {
 	switch strings.ToLower(u.Scheme) {
 	case "smtps":
 		a.TLS = smtp.TLSImplicit
 	case "smtp":
 	default:
-		return &URLError{"scheme", fmt.Errorf("%q is neither smtp nor smtps", u.Scheme)}
+		return &URLError{"scheme", errors.New("neither smtp nor smtps")}
 	}
 	if u.Path != "" && u.Path != "/" || u.Fragment != "" || u.Opaque != "" {
 		return &URLError{"path", errors.New("nothing may follow host and port but ?parameters")}
@@ -86,23 +95,34 @@ func readUser(a *Account, u *url.URL) error {
 	}
 	a.Username = u.User.Username()
 	a.Password, _ = u.User.Password()
-	if a.Username == "" {
+	switch {
+	case a.Username == "" && a.Password != "":
 		return &URLError{"user", errors.New("a password needs a user name before it")}
+	case a.Username == "":
+		return &URLError{"user", errors.New("nothing stands before the @")}
+	case hasControl(a.Username):
+		return &URLError{"user", errControl}
+	case hasControl(a.Password):
+		return &URLError{"password", errControl}
 	}
 	return nil
 }
+
+var errControl = errors.New("has a control character")
+
+func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
 
 func readParameters(a *Account, u *url.URL) error {
 	values, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return &URLError{"parameters", errors.New("not of the form ?name=value&name=value")}
 	}
-	for name, all := range values {
-		read := parameters[name]
-		if read == nil {
-			return &URLError{name, fmt.Errorf("unknown parameter (known: %s)", knownParameters)}
-		}
-		if len(all) != 1 {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		read, all := parameters[name], values[name]
+		switch {
+		case read == nil:
+			return &URLError{"parameters", fmt.Errorf("%q is none of %s", name, knownParameters)}
+		case len(all) != 1:
 			return &URLError{name, errors.New("given more than once")}
 		}
 		if err := read(a, all[0]); err != nil {
@@ -116,16 +136,30 @@ const knownParameters = "tls, name, local-name, connections, messages-per-connec
 
 var parameters = map[string]func(a *Account, value string) error{
 	"tls":                     readTLS,
-	"name":                    func(a *Account, v string) error { a.Name = v; return nil },
-	"local-name":              func(a *Account, v string) error { a.LocalName = v; return nil },
+	"name":                    func(a *Account, v string) error { return readName(&a.Name, v) },
+	"local-name":              func(a *Account, v string) error { return readName(&a.LocalName, v) },
 	"connections":             func(a *Account, v string) error { return readCount(&a.Limits.Connections, v) },
 	"messages-per-connection": func(a *Account, v string) error { return readCount(&a.Limits.MessagesPerConnection, v) },
 	"rate":                    readRate,
 	"level":                   func(a *Account, v string) error { return a.MaxLevel.UnmarshalText([]byte(v)) },
-	"insecure-auth": func(a *Account, v string) (err error) {
-		a.InsecureAuth, err = strconv.ParseBool(v)
-		return err
-	},
+	"insecure-auth":           readInsecureAuth,
+}
+
+func readName(to *string, v string) error {
+	if v == "" || hasControl(v) || !utf8.ValidString(v) {
+		return fmt.Errorf("%q is no name", v)
+	}
+	*to = v
+	return nil
+}
+
+func readInsecureAuth(a *Account, v string) error {
+	yes, err := strconv.ParseBool(v)
+	if err != nil {
+		return fmt.Errorf("%q is neither true nor false", v)
+	}
+	a.InsecureAuth = yes
+	return nil
 }
 
 func readTLS(a *Account, v string) error {
