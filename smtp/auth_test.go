@@ -112,7 +112,7 @@ func TestFingerprint(t *testing.T) {
 		func() *smtp.Auth { return &smtp.Auth{Username: "u", Password: "p"} },
 		func() *smtp.Auth { return &smtp.Auth{Username: "u", Token: someToken} },
 	} {
-		if make().Fingerprint() != make().Fingerprint() {
+		if one, other := make(), make(); one.Fingerprint() != other.Fingerprint() {
 			t.Error("equal logins have different fingerprints")
 		}
 	}

@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"context"
 	"errors"
 	"io"
 	"time"
@@ -140,7 +141,7 @@ func (c *Conn) finish(x *exchange, next func(ahead bool) *Transaction) (ahead *e
 		ahead = c.pull(next, true)
 	}
 	if ahead != nil {
-		if err := c.appendGroup(nil, ahead); err != nil {
+		if err := c.appendGroup(context.Background(), ahead); err != nil {
 			c.settle(ahead, err)
 			return nil, c.abandon(x, err)
 		}

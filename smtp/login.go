@@ -37,7 +37,7 @@ func (c *Conn) login(ctx context.Context) *Error {
 	for len(names) > 0 {
 		name := names[0]
 		names = names[1:]
-		r, why, err := c.attempt(ctx, name)
+		r, err, why := c.attempt(ctx, name)
 		switch {
 		case err != nil:
 			return err
@@ -123,14 +123,14 @@ func (c *Conn) brokenLogin(err error) *Error {
 
 // attempt goes through one exchange (RFC 4954 §4) and returns the last reply,
 // with what the mechanism knows of why it was refused.
-func (c *Conn) attempt(ctx context.Context, name string) (r Reply, why error, lost *Error) {
+func (c *Conn) attempt(ctx context.Context, name string) (r Reply, lost *Error, why error) {
 	m, err := c.config.Auth.mechanism(ctx, name, c.serverInfo())
 	if err != nil {
-		return r, nil, c.brokenLogin(err)
+		return r, c.brokenLogin(err), nil
 	}
 	name, initial, err := m.Start()
 	if err != nil {
-		return r, nil, c.brokenLogin(err)
+		return r, c.brokenLogin(err), nil
 	}
 	line, pending := authLine(name, initial)
 	r, lost = c.command(PhaseAuth, line, "AUTH "+name+shownSecret(len(line) > len("AUTH ")+len(name)))
@@ -138,7 +138,7 @@ func (c *Conn) attempt(ctx context.Context, name string) (r Reply, why error, lo
 		var response []byte
 		if response, err = answer(m, name, r, &pending); err != nil {
 			r, lost = c.giveUpLogin(err)
-			return r, nil, lost
+			return r, lost, nil
 		}
 		r, lost = c.command(PhaseAuth, base64.StdEncoding.EncodeToString(response), redacted)
 	}
@@ -146,9 +146,9 @@ func (c *Conn) attempt(ctx context.Context, name string) (r Reply, why error, lo
 		err = finished(m)
 	}
 	if lost == nil && err != nil {
-		return r, nil, &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuth, Err: err}
+		return r, &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuth, Err: err}, nil
 	}
-	return r, refusedBecause(m), lost
+	return r, lost, refusedBecause(m)
 }
 
 func shownSecret(present bool) string {

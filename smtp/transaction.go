@@ -68,7 +68,8 @@ func (t *Transaction) Withdraw() bool {
 		c.cut(errWithdrawn) // SMTP knows no other way to take back half a message
 	}
 	t.touching.Lock()
-	t.touching.Unlock() //nolint:staticcheck // waits for the copy in progress
+	//lint:ignore SA2001 this waits for the copy in progress
+	t.touching.Unlock()
 	return true
 }
 

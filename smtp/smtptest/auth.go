@@ -65,8 +65,8 @@ func (s *session) mechanisms() []string {
 }
 
 func (s *session) auth(arg []byte) error {
-	name, initial, hasInitial := strings.Cut(strings.ToUpper(string(arg)), " ")
-	_, initial, _ = strings.Cut(string(arg), " ")
+	name, initial, hasInitial := strings.Cut(string(arg), " ")
+	name = strings.ToUpper(name)
 	offered := s.mechanisms()
 	run := mechanisms[name]
 	switch {
