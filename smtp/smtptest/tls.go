@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net"
@@ -70,4 +71,16 @@ func (s *Server) ClientTLS() *tls.Config {
 		}
 	}
 	return &tls.Config{RootCAs: roots}
+}
+
+// CertificatePEM returns the server's certificates for a client that reads
+// those it shall trust from a file. It is empty without TLS.
+func (s *Server) CertificatePEM() (pems []byte) {
+	if s.tls == nil {
+		return nil
+	}
+	for _, cert := range s.tls.Certificates {
+		pems = append(pems, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})...)
+	}
+	return pems
 }
