@@ -137,7 +137,7 @@ func (c *Conn) finish(x *exchange, next func(ahead bool) *Transaction) (ahead *e
 		return nil, c.abandon(x, why)
 	}
 	end := len(c.work.out) - x.begin
-	if x.level == LevelLookAhead && x.body.octets() <= aheadMax {
+	if min(x.level, c.Level()) == LevelLookAhead && x.body.octets() <= aheadMax {
 		ahead = c.pull(next, true)
 	}
 	if ahead != nil {
@@ -171,7 +171,9 @@ func (c *Conn) commit(x *exchange) *Error {
 // leave; through TLS nobody can tell.
 func (c *Conn) flushLast(x *exchange, end int) *Error {
 	w := c.work
-	x.result.RoundTrips++
+	if !x.settled { // else its owner has the result already
+		x.result.RoundTrips++
+	}
 	c.info.RoundTrips++
 	x.committed = true
 	n, err := c.net.Write(w.out[x.begin:])

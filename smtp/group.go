@@ -163,8 +163,11 @@ func (c *Conn) readMail(x *exchange) *Error {
 		return lost
 	}
 	x.result.Mail = r
-	if r.Positive() {
+	switch {
+	case r.Positive():
 		return nil
+	case r.Code < 400:
+		return c.astray(x, PhaseMail, r, "MAIL was not answered with a verdict")
 	}
 	return c.noVerdict(x, PhaseMail, r)
 }
@@ -175,24 +178,28 @@ func (c *Conn) readRcpt(x *exchange) *Error {
 		return lost
 	}
 	to := &x.result.Recipients[x.rcptRead]
-	x.rcptRead++
-	if r.Positive() {
+	switch {
+	case r.Positive():
+		x.rcptRead++
 		x.accepted++
 		return nil
+	case r.Code < 400:
+		return c.astray(x, PhaseRcpt, r, "RCPT was not answered with a verdict")
+	case r.Code == 421 || x.failure == nil && x.level > LevelLockStep && synchronizationError(r):
+		return c.noVerdict(x, PhaseRcpt, r)
 	}
+	x.rcptRead++
 	if x.failure != nil { // a consequence of MAIL's refusal
-		return c.unlessLeaving(PhaseRcpt, r)
+		return nil
+	}
+	if synchronizationError(r) {
+		c.memory.acquit()
 	}
 	to.Outcome, to.Reply, to.Class = Rejected, r, Classify(PhaseRcpt, r)
 	if to.Class == ClassTooManyRecipients {
 		c.memory.envelopeFull(x.accepted)
 	}
-	if r.Code != 421 && !synchronizationError(r) {
-		return nil
-	}
-	to.Outcome, to.Reply = NotSent, Reply{}
-	x.rcptRead--
-	return c.noVerdict(x, PhaseRcpt, r)
+	return nil
 }
 
 func (c *Conn) readData(x *exchange) *Error {
@@ -204,10 +211,10 @@ func (c *Conn) readData(x *exchange) *Error {
 	switch {
 	case r.Code == 354:
 		return c.readGo(x, r)
-	case r.Code/100 < 4:
-		return c.broken(PhaseData, r, "DATA was not answered with 354")
+	case r.Code < 400:
+		return c.astray(x, PhaseData, r, "DATA was not answered with 354")
 	case x.failure != nil || x.accepted == 0:
-		c.countRefusal(x)
+		c.refusals++
 		return c.unlessLeaving(PhaseData, r)
 	}
 	x.result.Data = r
@@ -223,7 +230,7 @@ func (c *Conn) readGo(x *exchange, r Reply) *Error {
 	}
 	x.go354 = true
 	if x.accepted == 0 {
-		c.countRefusal(x)
+		c.refusals++
 		return nil
 	}
 	c.refusals = 0
@@ -231,12 +238,6 @@ func (c *Conn) readGo(x *exchange, r Reply) *Error {
 		c.memory.groupClean()
 	}
 	return nil
-}
-
-// countRefusal ends a transaction without recipients.
-func (c *Conn) countRefusal(x *exchange) {
-	c.refusals++
-	c.settle(x, nil)
 }
 
 // noVerdict handles a refusal of MAIL, of DATA, or one by a server that did not

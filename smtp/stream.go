@@ -41,12 +41,46 @@ func (c *Conn) Stream(ctx context.Context, next func(ahead bool) *Transaction) e
 
 // rest checks that the server said no more than it was asked.
 func (c *Conn) rest() error {
+	err := c.overheard(nil, PhaseIdle)
+	if err == nil {
+		return nil
+	}
+	c.cut(err)
+	return err
+}
+
+// overheard is the error for a server that has said something when everything
+// was answered. It may be leaving; else one reply was too many, and nobody knows
+// since when they are counted wrongly.
+func (c *Conn) overheard(x *exchange, phase Phase) *Error {
 	if c.replies.buffered() == 0 {
 		return nil
 	}
-	c.memory.stepDown(c.Level())
-	c.cut(errUnasked)
-	return c.broken(PhaseIdle, Reply{}, errUnasked.Error())
+	r, lost := c.reply(phase)
+	switch {
+	case lost != nil:
+		return lost
+	case r.Code == 421:
+		return c.leaving(phase, r)
+	}
+	return c.astray(x, phase, r, errUnasked.Error())
+}
+
+// astray is the error for a reply that fits nothing that was asked. What was
+// read of x before may have been meant for other commands, so it is no verdict.
+func (c *Conn) astray(x *exchange, phase Phase, r Reply, what string) *Error {
+	level := c.Level()
+	if x != nil {
+		level = x.level
+		x.failure = nil
+		for i := range x.result.Recipients {
+			x.result.Recipients[i] = RecipientResult{Address: x.result.Recipients[i].Address}
+		}
+	}
+	if level > LevelLockStep {
+		c.memory.stepDown(level)
+	}
+	return c.broken(phase, r, what)
 }
 
 // pull takes the next transaction that this server can take.
@@ -96,12 +130,12 @@ func (x *exchange) ready() bool { return !x.settled || x.go354 }
 // Afterwards x is settled, or the server waits for its content.
 func (c *Conn) envelope(ctx context.Context, x *exchange) *Error {
 	for {
-		if x.outstanding() {
-			if err := c.readGroup(x); err != nil {
-				c.demoteFor(x, err)
-				c.settle(x, err)
-				return err
-			}
+		if err := c.listen(x); err != nil {
+			c.settle(x, err)
+			return err
+		}
+		if x.go354 && x.accepted == 0 {
+			c.settle(x, nil) // the lone dot to come changes nothing
 		}
 		if x.settled || x.go354 || c.decide(x) || x.bdat && x.envelopeDone() {
 			return nil
@@ -115,6 +149,18 @@ func (c *Conn) envelope(ctx context.Context, x *exchange) *Error {
 			return err
 		}
 	}
+}
+
+// listen reads all replies that x waits for, and makes sure that there are no
+// more of them.
+func (c *Conn) listen(x *exchange) *Error {
+	if x.outstanding() {
+		if err := c.readGroup(x); err != nil {
+			c.demoteFor(x, err)
+			return err
+		}
+	}
+	return c.overheard(x, PhaseIdle)
 }
 
 // flushGroup writes what was put together; a group is a round trip.
