@@ -8,6 +8,7 @@ import (
 // chunks sends the content with BDAT (RFC 3030), one chunk outstanding.
 func (c *Conn) chunks(x *exchange, next func(ahead bool) *Transaction) (ahead *exchange, err *Error) {
 	w := c.work
+	w.carry = w.carry[:0] // a refused message leaves its own behind
 	for {
 		w.out = append(w.out[:0], chunkRoom...)
 		last, err := c.fillChunk(x)
@@ -45,7 +46,7 @@ func (c *Conn) fillChunk(x *exchange) (last bool, err error) {
 		}
 		return err == io.EOF, ignoreEOF(err)
 	}
-	n, err := x.body.fill(w.carry[:cap(w.carry)])
+	n, err := c.take(x, w.carry[:cap(w.carry)])
 	w.carry = w.carry[:n]
 	if err == io.EOF && n == 0 {
 		return true, nil
@@ -98,13 +99,26 @@ func (c *Conn) sendChunk(x *exchange) *Error {
 		c.settle(x, lost)
 		return lost
 	}
-	if r.Positive() {
-		return nil
+	if lost = c.readChunk(x, r); lost != nil {
+		c.settle(x, lost)
+		return lost
 	}
-	if err := c.noVerdict(x, PhaseBody, r); err != nil {
-		c.settle(x, err)
-		return err
+	if x.failure == nil {
+		return nil
 	}
 	c.settle(x, nil)
 	return nil
+}
+
+// readChunk takes the reply to a chunk that is not the last.
+func (c *Conn) readChunk(x *exchange, r Reply) *Error {
+	switch {
+	case r.Code >= 400:
+		if err := c.noVerdict(x, PhaseBody, r); err != nil {
+			return err
+		}
+	case !r.Positive():
+		return c.astray(x, PhaseBody, r, "BDAT was not answered with a verdict")
+	}
+	return c.overheard(x, PhaseBody)
 }

@@ -53,17 +53,21 @@ func (c *Conn) content(x *exchange, next func(ahead bool) *Transaction) (ahead *
 // not in memory is not waited for by Withdraw.
 func (c *Conn) fill(x *exchange) error {
 	w := c.work
-	room := w.out[len(w.out) : cap(w.out)-groupRoom]
+	n, err := c.take(x, w.out[len(w.out):cap(w.out)-groupRoom])
+	w.out = w.out[:len(w.out)+n]
+	return err
+}
+
+// take reads content, unless the transaction was withdrawn.
+func (c *Conn) take(x *exchange, room []byte) (int, error) {
 	if x.body.inMemory() {
 		x.t.touching.Lock()
 		defer x.t.touching.Unlock()
 	}
 	if x.t.withdrawn() {
-		return errWithdrawn
+		return 0, errWithdrawn
 	}
-	n, err := x.body.fill(room)
-	w.out = w.out[:len(w.out)+n]
-	return err
+	return x.body.fill(room)
 }
 
 // spoiled is the error for a content that could not be sent to its end.
@@ -110,13 +114,21 @@ func (c *Conn) interrupted(x *exchange, err error) *Error {
 
 func (x *exchange) progress() {
 	if x.t.Progress != nil {
-		x.t.Progress(x.body.octets())
+		x.t.Progress(x.octets())
 	}
+}
+
+// octets is how much content was put into flights, as the server counts it.
+func (x *exchange) octets() int64 {
+	if n := x.body.octets(); n > 0 || !x.bdat {
+		return n
+	}
+	return int64(len("\r\n")) // what stands for an empty content
 }
 
 // endContent closes the content once all of it is in the flight.
 func (c *Conn) endContent(x *exchange) {
-	x.result.Octets = x.body.octets()
+	x.result.Octets = x.octets()
 	c.traceContent(x.result.Octets)
 	if !x.bdat {
 		c.appendDot()
@@ -218,8 +230,14 @@ func (c *Conn) readFinal(x *exchange, grouped bool) *Error {
 		return err
 	}
 	x.result.Final = r
-	x.failure = c.refused(PhaseFinal, r)
 	c.reused = true
+	x.failure = c.refused(PhaseFinal, r)
+	if x.failure.Class == ClassSessionLimit { // it says nothing about this message
+		x.failure, x.committed = nil, false
+		err := c.leavingBefore(x, PhaseFinal, r)
+		c.settle(x, err)
+		return err
+	}
 	c.settle(x, nil)
 	return c.unlessLeaving(PhaseFinal, r)
 }

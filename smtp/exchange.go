@@ -11,6 +11,7 @@ type exchange struct {
 	t      *Transaction
 	result *Result
 	level  Level
+	before int // transactions begun on the connection before it
 	mail   mailParams
 	body   contentReader
 	bdat   bool
@@ -40,7 +41,7 @@ func (c *Conn) newExchange(t *Transaction) *exchange {
 	w := c.work
 	x := &w.exchanges[w.turn]
 	w.turn = 1 - w.turn
-	*x = exchange{t: t, level: c.Level()}
+	*x = exchange{t: t, level: c.Level(), before: c.mails}
 	v := &verdicts{Result: Result{Server: c.server, Level: x.level}}
 	v.Recipients = v.first[:0]
 	if len(t.Envelope.To) > len(v.first) {
@@ -66,7 +67,7 @@ func (c *Conn) suit(x *exchange) *Error {
 	if len(t.Envelope.To) == 0 {
 		return c.unfit(errNoRecipients, ClassRecipient)
 	}
-	if err := t.Content.Prepare(); err != nil {
+	if err := prepare(t.Content); err != nil {
 		return c.unfit(err, ClassContent)
 	}
 	seen := t.Content.traits()
@@ -90,6 +91,17 @@ func (c *Conn) suit(x *exchange) *Error {
 
 // verified: the server proved with a certificate who it is.
 func (c *Conn) verified() bool { return c.info.TLS != nil && len(c.info.TLS.VerifiedChains) > 0 }
+
+// prepare makes a panic of the source an error: it must not take the messages
+// of others with it.
+func prepare(content *Content) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = sourceError(panicError(p))
+		}
+	}()
+	return content.Prepare()
+}
 
 // suitCommands writes the envelope's commands to see whether this server can be
 // told them all: later, others may be in flight and none may be left out.

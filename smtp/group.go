@@ -146,7 +146,7 @@ func (c *Conn) readReset(x *exchange) *Error {
 	x.reset = false
 	switch {
 	case r.Code == 421:
-		return c.leaving(PhaseReset, r)
+		return c.leavingBefore(x, PhaseReset, r)
 	case !r.Positive():
 		if x.level > LevelLockStep {
 			c.memory.stepDown(x.level)
@@ -245,7 +245,7 @@ func (c *Conn) readGo(x *exchange, r Reply) *Error {
 func (c *Conn) noVerdict(x *exchange, phase Phase, r Reply) *Error {
 	switch {
 	case r.Code == 421:
-		return c.leaving(phase, r)
+		return c.leavingBefore(x, phase, r)
 	case synchronizationError(r) && x.level > LevelLockStep:
 		c.memory.demote(x.level)
 		return c.broken(phase, r, "the server does not take grouped commands")
@@ -254,7 +254,7 @@ func (c *Conn) noVerdict(x *exchange, phase Phase, r Reply) *Error {
 	}
 	refusal := c.refused(phase, r)
 	if refusal.Class == ClassSessionLimit {
-		return c.leaving(phase, r)
+		return c.leavingBefore(x, phase, r)
 	}
 	x.failure = refusal
 	return nil
@@ -272,8 +272,15 @@ func (c *Conn) unlessLeaving(phase Phase, r Reply) *Error {
 func (c *Conn) leaving(phase Phase, r Reply) *Error {
 	e := c.refused(phase, r)
 	e.Outcome = NotSent
+	return e
+}
+
+// leavingBefore: x is one more than the server takes on a connection, if that
+// is its reason.
+func (c *Conn) leavingBefore(x *exchange, phase Phase, r Reply) *Error {
+	e := c.leaving(phase, r)
 	if e.Class == ClassSessionLimit {
-		c.memory.sessionFull(c.mails - 1)
+		c.memory.sessionFull(x.before)
 	}
 	return e
 }
