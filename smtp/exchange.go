@@ -40,7 +40,6 @@ type verdicts struct {
 func (c *Conn) newExchange(t *Transaction) *exchange {
 	w := c.work
 	x := &w.exchanges[w.turn]
-	w.turn = 1 - w.turn
 	*x = exchange{t: t, level: c.Level(), before: c.mails}
 	v := &verdicts{Result: Result{Server: c.server, Level: x.level}}
 	v.Recipients = v.first[:0]
@@ -53,8 +52,9 @@ func (c *Conn) newExchange(t *Transaction) *exchange {
 	x.result = &v.Result
 	if err := c.suit(x); err != nil {
 		c.settle(x, err)
-		return nil
+		return nil // its place is free again: the other one may be in use
 	}
+	w.turn = 1 - w.turn
 	return x
 }
 
