@@ -27,17 +27,22 @@ var (
 	atGreeting = phases(PhaseGreeting, PhaseHello)
 	atAuth     = phases(PhaseAuth)
 	atRcpt     = phases(PhaseRcpt)
+	atVerdict  = phases(PhaseRcpt, PhaseData, PhaseBody, PhaseFinal)
 	atEnvelope = phases(PhaseMail, PhaseRcpt, PhaseData, PhaseBody, PhaseFinal)
 )
 
 // rules come from servers' sources and documentation and from replies seen in
 // the field; provider texts stand before the general meaning of a code.
 var rules = []rule{
+	// A full mailbox is the recipient's matter, also where it is called a quota.
+	{phases: atVerdict, subs: []EnhancedCode{{4, 2, 2}, {5, 2, 2}}, class: ClassRecipient},
+	{phases: atVerdict, texts: []string{"mailbox full", "mailbox is full", "mailbox quota", "over quota"}, class: ClassRecipient},
 	// A day's (or similar) allowance is used up. Google says so with 5xx.
-	{texts: []string{"daily message quota", "quota exceeded", "daily user sending", "daily sending", "daily smtp relay", "sending quota", "submission quota", "sending limit exceeded"}, class: ClassQuota},
+	{texts: []string{"daily message quota", "quota exceeded", "daily user sending", "daily sending", "daily smtp relay", "sending quota", "submissionquota", "sending limit exceeded"}, class: ClassQuota},
 	{subs: []EnhancedCode{{5, 4, 5}, {4, 4, 5}}, texts: []string{"daily", "quota", "sending limit"}, class: ClassQuota},
-	// Enough on this connection.
-	{texts: []string{"per session", "session limit", "messages per connection", "too many messages", "message count per", "session maximum", "maximum session"}, class: ClassSessionLimit},
+	// Enough on this connection. "Too many messages" alone may mean per hour, and
+	// a new connection for each would be hammering.
+	{texts: []string{"per session", "session limit", "messages per connection", "messages in this", "message count per", "session maximum", "maximum session"}, class: ClassSessionLimit},
 	// Too many connections.
 	{codes: []int{421, 432, 450, 451, 452, 454, 554}, texts: []string{"concurrent connection", "too many connect", "too many client", "connection limit", "connections from", "too many session", "connection rate"}, class: ClassConnectionLimit},
 	// The login.
@@ -45,9 +50,9 @@ var rules = []rule{
 	{phases: atAuth, codes: []int{500, 501, 502, 503, 504}, class: ClassProtocol},
 	{phases: atAuth, class: ClassAuth},
 	{phases: atEnvelope, codes: []int{530, 535, 534, 538}, class: ClassAuth},
-	{phases: atEnvelope, texts: []string{"authentication required", "not authenticated", "must authenticate", "need to authenticate", "authentication is required"}, class: ClassAuth},
+	{phases: atEnvelope, texts: []string{"authentication required", "not authenticated", "must authenticate", "need to authenticate", "authentication is required", "auth command first"}, class: ClassAuth},
 	// How fast.
-	{codes: []int{421, 450, 451, 452, 454}, texts: []string{"rate limit", "sending rate", "too quickly", "too fast", "throttl", "server busy", "relay limit", "slow down", "try again in", "too much mail", "unusual rate"}, class: ClassRate},
+	{codes: []int{421, 450, 451, 452, 454}, texts: []string{"rate limit", "sending rate", "too quickly", "too fast", "throttl", "server busy", "relay limit", "slow down", "try again in", "too much mail", "too many messages", "unusual rate"}, class: ClassRate},
 	{subs: []EnhancedCode{{4, 7, 28}, {4, 7, 500}}, class: ClassRate},
 	{codes: []int{421}, class: ClassConnectionLimit},
 	{phases: atGreeting, class: ClassConnect},
@@ -55,15 +60,18 @@ var rules = []rule{
 	// How much. 552 to RCPT is 452 in old clothes (RFC 5321 §4.5.3.1.10).
 	{phases: atRcpt, subs: []EnhancedCode{{4, 5, 3}, {5, 5, 3}}, class: ClassTooManyRecipients},
 	{phases: atRcpt, codes: []int{452, 552}, texts: []string{"too many", "recipients"}, class: ClassTooManyRecipients},
-	{phases: atRcpt, subs: []EnhancedCode{{4, 2, 2}, {5, 2, 2}}, class: ClassRecipient},
 	{subs: []EnhancedCode{{5, 3, 4}, {5, 2, 3}, {4, 3, 4}}, class: ClassSize},
 	{codes: []int{552}, texts: []string{"size", "too large", "too big", "exceeds"}, class: ClassSize},
+	// The two sides lost each other. 501 and 504 to RCPT are about the address.
+	{texts: []string{"synchronization error", "protocol synchronization", "pipelining not supported"}, class: ClassProtocol},
+	{codes: []int{500, 502, 503}, subs: []EnhancedCode{{5, 5, anyDetail}, {}}, class: ClassProtocol},
+	{subs: []EnhancedCode{{4, 5, 0}}, class: ClassProtocol},
 	// Who.
 	{texts: []string{"email address is not verified", "sendasdenied", "not owned by user", "sender address rejected", "not allowed to send as"}, class: ClassSender},
-	{subs: []EnhancedCode{{5, 7, 60}, {5, 1, 7}, {5, 1, 8}, {4, 1, 8}}, class: ClassSender},
+	{subs: []EnhancedCode{{5, 7, 60}, {5, 1, 7}, {5, 1, 8}, {4, 1, 8}, {5, 7, 25}, {5, 7, 26}, {5, 7, 27}}, class: ClassSender},
 	{phases: atRcpt, class: ClassRecipient},
-	{codes: []int{500, 501, 502, 503, 504}, subs: []EnhancedCode{{5, 5, anyDetail}, {}}, class: ClassProtocol},
-	{texts: []string{"synchronization error", "protocol synchronization", "pipelining not supported"}, class: ClassProtocol},
+	{phases: atVerdict, subs: []EnhancedCode{{5, 1, 1}, {5, 1, 2}, {5, 1, 3}, {5, 1, 10}, {4, 1, 1}}, class: ClassRecipient},
+	{codes: []int{501, 504}, subs: []EnhancedCode{{5, 5, anyDetail}, {}}, class: ClassProtocol},
 	{phases: phases(PhaseMail), class: ClassSender},
 	{phases: phases(PhaseData, PhaseBody, PhaseFinal), class: ClassContent},
 }

@@ -5,9 +5,9 @@ import "strings"
 // queueID finds what the server calls the message in its reply to the end of
 // the content; "" where it does not tell or in a form that is not known.
 func queueID(text string) string {
-	for _, mark := range []string{"queued as ", "id=", "InternalId=", "Message Queued (", "queued mail for delivery id "} {
+	for _, mark := range []string{"queued as ", "queued with id ", "Message Queued (", "id=", "ids="} {
 		if _, after, found := cutFold(text, mark); found {
-			return idPrefix(after)
+			return idPrefix(strings.TrimPrefix(after, "<"))
 		}
 	}
 	first, rest, _ := strings.Cut(text, " ")
