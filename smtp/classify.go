@@ -42,7 +42,7 @@ var rules = []rule{
 	{subs: []EnhancedCode{{5, 4, 5}, {4, 4, 5}}, texts: []string{"daily", "quota", "sending limit"}, class: ClassQuota},
 	// Enough on this connection. "Too many messages" alone may mean per hour, and
 	// a new connection for each would be hammering.
-	{texts: []string{"per session", "session limit", "messages per connection", "messages in this", "message count per", "session maximum", "maximum session"}, class: ClassSessionLimit},
+	{texts: []string{"per session", "session limit", "messages per connection", "messages in this", "on this connection", "in one connection", "message count per", "session maximum", "maximum session"}, class: ClassSessionLimit},
 	// Too many connections.
 	{codes: []int{421, 432, 450, 451, 452, 454, 554}, texts: []string{"concurrent connection", "too many connect", "too many client", "connection limit", "connections from", "too many session", "connection rate"}, class: ClassConnectionLimit},
 	// The login.
