@@ -25,6 +25,8 @@ type Conn struct {
 	replies *replyReader
 	work    *workspace // borrowed while busy
 
+	secrets []string // what no reply may show, made when the first one comes
+
 	needAuth  bool
 	needReset bool // a transaction was begun since EHLO or the last RSET
 	reused    bool // a transaction was completed here
@@ -88,11 +90,7 @@ func (c *Conn) Level() Level {
 func (c *Conn) MaxTransactions() int {
 	c.memory.mu.Lock()
 	defer c.memory.mu.Unlock()
-	told, learned := c.caps.Limits.MailMax, c.memory.mailMax
-	if told == 0 || learned != 0 && learned < told {
-		return learned
-	}
-	return told
+	return lower(c.caps.Limits.MailMax, c.memory.mailMax)
 }
 
 // Info tells how the connection came about.
@@ -110,16 +108,32 @@ func (c *Conn) reply(phase Phase) (Reply, *Error) {
 	if err != nil {
 		return Reply{}, c.lost(phase, err, timeout)
 	}
-	if phase == PhaseAuth {
-		shown := c.config.Auth.scrubReply(r)
-		c.traceReceived(shown)
-		if r.Code != 334 { // a challenge is needed as it is
-			r = shown
-		}
-		return r, nil
+	shown := c.scrub(phase, r)
+	c.traceReceived(shown)
+	if phase == PhaseAuth && r.Code == 334 {
+		return r, nil // a challenge is needed as it is
 	}
-	c.traceReceived(r)
-	return r, nil
+	return shown, nil
+}
+
+// scrub returns a reply as it may be kept and shown, in every phase: servers
+// repeat what they were told, some of them later. What EHLO offers is read as it
+// is; no server has said anything to a login by then.
+func (c *Conn) scrub(phase Phase, r Reply) Reply {
+	if c.config.Auth == nil || phase == PhaseHello && r.Positive() {
+		return r
+	}
+	if c.secrets == nil {
+		c.secrets = c.config.Auth.secrets()
+	}
+	return scrubReply(r, c.secrets)
+}
+
+// hide adds the token of a mechanism to what no reply may show.
+func (c *Conn) hide(m Mechanism) {
+	if m, ok := m.(*oauthMechanism); ok {
+		c.secrets = append(c.config.Auth.secrets(), m.secrets()...)
+	}
 }
 
 // drainTimeout is how long to wait for replies once writing has failed: what

@@ -202,6 +202,10 @@ func (c *Content) Replayable() bool {
 	return c.err == nil
 }
 
+// Reusable reports whether the content can be sent any number of times. One that
+// cannot may still be [Content.Replayable] before it is sent.
+func (c *Content) Reusable() bool { return c.found.complete || c.again }
+
 // readSome reads until there is an octet or an error.
 func readSome(r io.Reader, p []byte) (int, error) {
 	const patience = 100

@@ -15,7 +15,12 @@ func (a *Auth) Mechanism(ctx context.Context, name string, info ServerInfo) (Mec
 	return a.mechanism(ctx, name, info)
 }
 
-func (a *Auth) ScrubReply(r Reply) Reply { return a.scrubReply(r) }
+func (a *Auth) ScrubReply(r Reply) Reply {
+	if a == nil {
+		return scrubReply(r, nil)
+	}
+	return scrubReply(r, a.secrets())
+}
 
 // ScramWithNonce is SCRAM without channel binding and without chance.
 func (a *Auth) ScramWithNonce(name, nonce string) (Mechanism, error) {

@@ -22,7 +22,7 @@ func (c *Conn) open(ctx context.Context) error {
 			return err
 		}
 	}
-	c.memory.meet(c.info.Hello.Text, time.Now())
+	c.memory.meet(c.info.Hello.Text, c.caps.Limits, time.Now())
 	c.needAuth = c.config.Auth != nil
 	return nil
 }

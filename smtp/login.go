@@ -128,6 +128,7 @@ func (c *Conn) attempt(ctx context.Context, name string) (r Reply, lost *Error, 
 	if err != nil {
 		return r, c.brokenLogin(err), nil
 	}
+	c.hide(m)
 	name, initial, err := m.Start()
 	if err != nil {
 		return r, c.brokenLogin(err), nil

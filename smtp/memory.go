@@ -15,6 +15,7 @@ type Memory struct {
 	mu      sync.Mutex // guards all below; nothing slow happens under it
 	offered uint64     // what the reply to EHLO looked like
 	since   time.Time
+	told    Limits // in the reply to EHLO (RFC 9422)
 	learned
 }
 
@@ -38,11 +39,13 @@ const (
 
 var memorySeed = maphash.MakeSeed()
 
-// meet notes what the server offers; another offer is another server.
-func (m *Memory) meet(hello string, now time.Time) {
+// meet notes what the server offers and tells of its limits; another offer is
+// another server.
+func (m *Memory) meet(hello string, told Limits, now time.Time) {
 	offered := maphash.String(memorySeed, hello)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.told = told
 	if m.offered == offered && now.Sub(m.since) < memoryLife {
 		return
 	}
@@ -170,10 +173,18 @@ func (m *Memory) envelopeFull(recipients int) {
 	m.mu.Unlock()
 }
 
-// RecipientLimit is how many recipients the server was seen to take in one
-// transaction; 0 while that is unknown.
+// RecipientLimit is how many recipients the server takes in one transaction, as
+// it told (RFC 9422) or was seen to; 0 while that is unknown.
 func (m *Memory) RecipientLimit() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.rcptMax
+	return lower(m.told.RcptMax, m.rcptMax)
+}
+
+// lower is the lower of two limits, of which 0 is none.
+func lower(a, b int) int {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }

@@ -18,32 +18,38 @@ const challengeShown = "<challenge>"
 // scrubReply returns the reply as it may be kept and shown: some servers repeat
 // what they were told. The engine needs the challenge of a 334 itself and keeps
 // the original of that.
-func (a *Auth) scrubReply(r Reply) Reply {
-	switch {
-	case r.Code == 334:
+func scrubReply(r Reply, secrets []string) Reply {
+	if r.Code == 334 {
 		r.Text = challengeShown
-	case a != nil:
-		r.Text = strings.NewReplacer(a.secrets()...).Replace(r.Text)
+		return r
+	}
+	for _, secret := range secrets {
+		r.Text = strings.ReplaceAll(r.Text, secret, redacted)
 	}
 	return r
 }
 
-// secrets are the forms in which the password goes over the wire, each followed
-// by what takes its place; the longer before what it contains. Passwords of one
-// or two octets stay: every text contains them, and replacing would show them.
+// secrets are the forms in which the password goes over the wire, the longer
+// before what it contains. Passwords of one or two octets stay: every text
+// contains them, and replacing would show them.
 func (a *Auth) secrets() []string {
-	var pairs []string
-	hide := func(secret string) { pairs = append(pairs, secret, redacted) }
+	secrets := []string{}
 	if a.Password != "" {
-		hide(base64.StdEncoding.EncodeToString(a.plainResponse()))
-		hide(base64.RawStdEncoding.EncodeToString(a.plainResponse()))
+		secrets = append(secrets, encoded(a.plainResponse())...)
 	}
 	if len(a.Password) >= 3 {
-		hide(base64.StdEncoding.EncodeToString([]byte(a.Password)))
-		hide(base64.RawStdEncoding.EncodeToString([]byte(a.Password)))
-		hide(a.Password)
+		secrets = append(append(secrets, encoded([]byte(a.Password))...), a.Password)
 	}
-	return pairs
+	return secrets
+}
+
+// secrets are the forms in which the token goes over the wire.
+func (m *oauthMechanism) secrets() []string {
+	return append(append(encoded([]byte(m.initial)), encoded([]byte(m.token))...), m.token)
+}
+
+func encoded(secret []byte) []string {
+	return []string{base64.StdEncoding.EncodeToString(secret), base64.RawStdEncoding.EncodeToString(secret)}
 }
 
 // fingerprintKey differs in every process, so that a fingerprint that gets out
