@@ -10,11 +10,13 @@ type connection struct {
 	pool   *Pool
 	target *target
 	drive  func() // c.run, made once
+	open   func(context.Context) (Conn, error)
 
 	// Guarded by Pool.mu.
 	conn      Conn
 	expires   time.Time // zero: never
 	idleSince time.Time
+	most      int // messages it may carry, as the server tells; 0: unknown
 	quitting  bool
 
 	// The driver's own.
@@ -111,10 +113,12 @@ func (p *Pool) wornLocked(c *connection, now time.Time) bool {
 		c.retire = closedLogin
 	case p.config.MessagesPerConnection > 0 && c.carried >= p.config.MessagesPerConnection:
 		c.retire = closedMessages
-	case p.sessionLimit > 0 && c.carried >= p.sessionLimit:
+	case p.sessionLimit > 0 && c.carried >= p.sessionLimit, c.most > 0 && c.carried >= c.most:
 		c.retire = closedMessages
 	case c.agedLocked(now):
 		c.retire = closedLifetime
+	case p.open-p.quitting > p.config.Connections: // restricted meanwhile
+		c.retire = closedForRoom
 	}
 	return c.retire != stillOpen
 }

@@ -29,7 +29,7 @@ const (
 // dialLocked opens a connection in a goroutine of its own.
 func (p *Pool) dialLocked(t *target) {
 	p.sateLocked(t)
-	c := &connection{pool: p, target: t}
+	c := &connection{pool: p, target: t, open: t.dial}
 	c.drive = c.run
 	p.connections[c] = struct{}{}
 	p.open++
@@ -41,7 +41,7 @@ func (p *Pool) dialLocked(t *target) {
 // dial reports whether there is a connection now.
 func (c *connection) dial() bool {
 	p, t := c.pool, c.target
-	conn, err := t.dial(p.dials)
+	conn, err := c.open(p.dials)
 	now := time.Now()
 	needsAuth := err == nil && conn.NeedsAuth()
 	p.mu.Lock()
@@ -52,6 +52,9 @@ func (c *connection) dial() bool {
 		return false
 	}
 	c.conn = conn
+	if told, ok := conn.(interface{ MaxTransactions() int }); ok {
+		c.most = told.MaxTransactions()
+	}
 	c.expires = p.expiry(now)
 	t.live++
 	c.setHungry(true)

@@ -125,6 +125,33 @@ func (p *Pool) Send(ctx context.Context, t Target, item Item) (*smtp.Result, Wai
 	return w.await(ctx)
 }
 
+// Restrict lowers Config.Connections and Config.MessagesPerConnection to these,
+// which are read as there; what is not lower changes nothing. Connections that
+// are too many by now leave as soon as they can.
+func (p *Pool) Restrict(connections, messages int) {
+	other := Config{Connections: connections, MessagesPerConnection: messages}.withDefaults()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config.Connections = min(p.config.Connections, other.Connections)
+	p.config.MinIdle = min(p.config.MinIdle, p.config.Connections)
+	p.capacity = min(p.capacity, p.config.Connections)
+	if other.MessagesPerConnection > 0 && (p.config.MessagesPerConnection < 0 || other.MessagesPerConnection < p.config.MessagesPerConnection) {
+		p.config.MessagesPerConnection = other.MessagesPerConnection
+	}
+	p.trimIdleLocked()
+}
+
+// trimIdleLocked says goodbye to idle connections beyond Config.Connections.
+func (p *Pool) trimIdleLocked() {
+	for _, t := range p.targets {
+		for len(t.idle) > 0 && p.open-p.quitting > p.config.Connections {
+			c := t.idle[0]
+			t.idle = t.idle[1:]
+			p.retireLocked(c, closedForRoom)
+		}
+	}
+}
+
 func (p *Pool) enqueueLocked(w *waiter, to Target, now time.Time) error {
 	if p.closing {
 		return waitError(to.Server, smtp.ClassClosed, errClosed)

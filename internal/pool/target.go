@@ -9,7 +9,6 @@ import (
 // target is what the pool knows of a Target.
 type target struct {
 	key, server string
-	dial        func(ctx context.Context) (Conn, error)
 
 	// hungry counts busy connections with nothing in flight. It only guides
 	// dispatching, so a connection may raise it without the lock.
@@ -17,6 +16,7 @@ type target struct {
 
 	// Guarded by Pool.mu.
 	line     line
+	dial     func(ctx context.Context) (Conn, error)
 	used     time.Time
 	live     int // greeted and not quitting: gated, busy or idle
 	dialling int
@@ -38,9 +38,10 @@ func (p *Pool) targetLocked(to Target, now time.Time) *target {
 		if len(p.targets) >= maxTargets {
 			p.forgetOneLocked()
 		}
-		t = &target{key: to.Key, server: to.Server, dial: to.Dial}
+		t = &target{key: to.Key, server: to.Server}
 		p.targets[to.Key] = t
 	}
+	t.dial = to.Dial // it may know a newer access token
 	t.used = now
 	p.current = t
 	return t
