@@ -136,11 +136,23 @@ func (a *Account) config() smtp.Config {
 		MaxLevel: a.MaxLevel, DialContext: a.DialContext, Trace: a.Trace}
 }
 
-func (a *Account) rates() []Rate {
-	if a.Limits.Rates == nil {
-		return defaultRates
+// withDefaults fills in what the pool would, so that limits can be compared.
+func (l Limits) withDefaults() Limits {
+	if l.Connections == 0 {
+		l.Connections = 5
 	}
-	return a.Limits.Rates
+	if l.MessagesPerConnection == 0 {
+		l.MessagesPerConnection = 100
+	}
+	if l.Rates == nil {
+		l.Rates = defaultRates
+	}
+	return l
+}
+
+func (l *Limits) equal(other *Limits) bool {
+	a, b := l.withDefaults(), other.withDefaults()
+	return a.Connections == b.Connections && a.MessagesPerConnection == b.MessagesPerConnection && slices.Equal(a.Rates, b.Rates)
 }
 
 // connectionKey tells apart what must not share a connection: another server,
@@ -192,5 +204,5 @@ func (a *Account) same(b *Account) bool {
 		a.InsecureAuth == b.InsecureAuth && a.LocalName == b.LocalName && a.MaxLevel == b.MaxLevel &&
 		a.Trace == b.Trace && a.Timeouts == b.Timeouts &&
 		reflect.ValueOf(a.DialContext).Pointer() == reflect.ValueOf(b.DialContext).Pointer() &&
-		slices.Equal(a.rates(), b.rates())
+		a.Limits.equal(&b.Limits)
 }

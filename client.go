@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kaizenmail/kaizen/internal/limit"
 	"github.com/kaizenmail/kaizen/internal/pool"
 	"github.com/kaizenmail/kaizen/smtp"
 )
@@ -16,17 +15,20 @@ import (
 // Config says how a [Client] behaves. The zero value is usable.
 type Config struct {
 	// Logger is told what nobody else is: late verdicts, limits that differ, a
-	// Close that takes long. Default: nothing is logged.
+	// Close that takes long. It never sees a credential. Default: nothing is logged.
 	Logger *slog.Logger
 	// Accounts resolves an Account that has a Name and no Host.
 	Accounts AccountResolver
-	// DrainTimeout is how long Close waits for what is in flight. Default 30 s.
+	// DrainTimeout is how long Close waits for what is in flight. Default 30 s;
+	// negative: not at all.
 	DrainTimeout time.Duration
-	// MaxWaiting bounds the messages that wait for an account. Default 100,000.
+	// MaxWaiting bounds the messages that wait for an account; those beyond fail
+	// at once with ErrBusy. Default 100,000.
 	MaxWaiting int
 }
 
-// AccountResolver finds an account by its name. It must be safe for concurrent
+// AccountResolver finds an account by its name. What it returns need not repeat
+// the name. It must be safe for concurrent
 // use and quick: it is asked for each message.
 type AccountResolver interface {
 	Account(ctx context.Context, name string) (Account, error)
@@ -57,99 +59,38 @@ func New(config Config) *Client {
 // Format tells nothing of the accounts: a client knows their passwords.
 func (c *Client) Format(f fmt.State, _ rune) { fmt.Fprint(f, "kaizen client") }
 
-// lane is all a client knows of one account identity.
-type lane struct {
-	name    string
-	limiter *limit.Limiter
-
-	// Guarded by Client.mu.
-	pool   *pool.Pool
-	recent route // how the account was reached last
-	// memories by host:port: what servers were seen to take.
-	memories map[string]*smtp.Memory
-}
-
-// route is an account with what was derived from it.
-type route struct {
-	account Account
-	target  pool.Target
-	memory  *smtp.Memory
-}
-
-func newRoute(a *Account, memory *smtp.Memory) route {
-	config := a.config()
-	config.Memory = memory
-	dial := func(ctx context.Context) (pool.Conn, error) { return smtp.Dial(ctx, config) }
-	return route{account: *a, memory: memory,
-		target: pool.Target{Key: a.connectionKey(), Server: config.Address(), Dial: dial}}
-}
-
 // resolve completes an account that is only a name.
 func (c *Client) resolve(ctx context.Context, a Account) (Account, error) {
 	if a.Host != "" {
 		return a, nil
 	}
 	if a.Name == "" || c.config.Accounts == nil {
-		return a, &Error{Account: a.Name, Phase: smtp.PhaseConnect, Class: ErrConnect,
-			Err: errors.New("the account has no host"), Hint: "set Account.Host, or Config.Accounts to find accounts by name"}
+		return a, noHost(a.Name)
 	}
 	found, err := c.config.Accounts.Account(ctx, a.Name)
 	if err != nil {
-		return a, &Error{Account: a.Name, Phase: smtp.PhaseConnect, Class: ErrConnect, Err: fmt.Errorf("find the account: %w", err)}
+		return a, &Error{Account: a.Name, Phase: smtp.PhaseWaiting, Class: ErrConnect, Err: fmt.Errorf("find the account: %w", err)}
 	}
 	if found.Name == "" {
 		found.Name = a.Name
 	}
+	if found.Host == "" {
+		return found, noHost(found.Name)
+	}
 	return found, nil
 }
 
-// way is how one message goes.
-type way struct {
-	account string
-	pool    *pool.Pool
-	target  pool.Target
-	memory  *smtp.Memory
+func noHost(name string) *Error {
+	return &Error{Account: name, Phase: smtp.PhaseWaiting, Class: ErrConnect, Err: errors.New("the account has no host"),
+		Hint: "set Account.Host, or Config.Accounts to find accounts by name"}
 }
 
-// way finds the account's lane and how to reach its server.
-func (c *Client) way(a *Account) (way, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return way{}, &Error{Account: a.label(), Phase: smtp.PhaseWaiting, Class: ErrClosed, Err: errors.New("the client is closed")}
-	}
-	l := c.latest
-	if l == nil || !l.recent.account.same(a) {
-		l = c.laneLocked(a)
-		c.latest = l
-	}
-	if l.pool == nil {
-		l.pool = pool.New(c.poolConfig(l, a))
-	}
-	return way{l.name, l.pool, l.recent.target, l.recent.memory}, nil
-}
-
-func (c *Client) laneLocked(a *Account) *lane {
-	label := a.label()
-	l := c.lanes[label]
-	if l == nil {
-		l = &lane{name: label, limiter: newLimiter(a), memories: make(map[string]*smtp.Memory)}
-		c.lanes[label] = l
-	} else if !l.recent.account.same(a) && l.limiter.Restrict(limits(a.rates())...) {
-		c.config.Logger.Warn("two accounts of one identity have different rates; the stricter hold", "account", l.name)
-	}
-	address := a.config().Address()
-	if l.memories[address] == nil {
-		l.memories[address] = new(smtp.Memory)
-	}
-	l.recent = newRoute(a, l.memories[address])
-	return l
-}
+var errClientClosed = errors.New("the client is closed")
 
 func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
 	return pool.Config{
-		Connections:           a.Limits.Connections,
-		MessagesPerConnection: a.Limits.MessagesPerConnection,
+		Connections:           l.connections,
+		MessagesPerConnection: l.messages,
 		IdleTimeout:           a.IdleTimeout,
 		MaxLifetime:           a.MaxLifetime,
 		MinIdle:               a.MinIdle,
@@ -165,16 +106,6 @@ func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
 	}
 }
 
-func newLimiter(a *Account) *limit.Limiter { return limit.New(limits(a.rates())...) }
-
-func limits(rates []Rate) []limit.Rate {
-	out := make([]limit.Rate, len(rates))
-	for i, r := range rates {
-		out[i] = limit.Rate{Count: r.Count, Per: r.Per, Unit: limit.Unit(r.Unit)}
-	}
-	return out
-}
-
 // Close drains the client as [Client.Shutdown] does, for Config.DrainTimeout.
 func (c *Client) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.config.DrainTimeout)
@@ -185,17 +116,24 @@ func (c *Client) Close() error {
 // Shutdown takes no more messages, finishes those in flight, says QUIT on all
 // connections and returns when everything has ended. When ctx ends it cuts what
 // is left and returns its error. Messages that were still in line were not
-// sent, and their senders are told so.
+// sent, and their senders are told so. It may be called again, at the same time
+// too.
 func (c *Client) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
-	lanes := c.lanes
+	var pools []*pool.Pool
+	for _, l := range c.lanes {
+		if pools = append(pools, l.closing...); l.pool != nil {
+			pools = append(pools, l.pool)
+		}
+	}
 	c.mu.Unlock()
-	return closeAll(ctx, c.takePools(lanes))
+	return closeAll(ctx, pools)
 }
 
-// CloseAccount closes the account's connections as Shutdown does. Its limits
-// stay: the next message opens connections again.
+// CloseAccount closes the account's connections as [Client.Shutdown] does, for
+// all who use them. Its rates stay: the next message opens connections again,
+// when the old ones are gone.
 func (c *Client) CloseAccount(ctx context.Context, a Account) error {
 	a, err := c.resolve(ctx, a)
 	if err != nil {
@@ -203,23 +141,17 @@ func (c *Client) CloseAccount(ctx context.Context, a Account) error {
 	}
 	c.mu.Lock()
 	l := c.lanes[a.label()]
-	c.mu.Unlock()
-	if l == nil {
+	if l == nil || c.closed {
+		c.mu.Unlock()
 		return nil
 	}
-	return closeAll(ctx, c.takePools(map[string]*lane{l.name: l}))
-}
-
-func (c *Client) takePools(lanes map[string]*lane) (pools []*pool.Pool) {
+	pools := l.takeLocked()
+	c.mu.Unlock()
+	err = closeAll(ctx, pools)
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, l := range lanes {
-		if l.pool != nil {
-			pools = append(pools, l.pool)
-			l.pool = nil
-		}
-	}
-	return pools
+	l.goneLocked(pools)
+	c.mu.Unlock()
+	return err
 }
 
 func closeAll(ctx context.Context, pools []*pool.Pool) error {

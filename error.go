@@ -21,36 +21,51 @@ const (
 	ErrSessionLimit    = smtp.ClassSessionLimit    // too many messages on one connection
 	ErrSender          = smtp.ClassSender          // the sender was refused
 	ErrRecipient       = smtp.ClassRecipient       // a recipient was refused
-	ErrContent         = smtp.ClassContent         // the content was refused
-	ErrSize            = smtp.ClassSize            // the message is too large
-	ErrProtocol        = smtp.ClassProtocol        // the two sides do not understand each other
-	ErrCanceled        = smtp.ClassCanceled        // the caller's context ended
-	ErrBusy            = smtp.ClassBusy            // too many messages are waiting already
-	ErrClosed          = smtp.ClassClosed          // the client or transport was closed
+	// ErrTooManyRecipients: the message could not be split into parts that the
+	// server takes, as AllOrNothing forbids it or its content can be read only once.
+	ErrTooManyRecipients = smtp.ClassTooManyRecipients
+	ErrContent           = smtp.ClassContent  // the content was refused
+	ErrSize              = smtp.ClassSize     // the message is too large
+	ErrProtocol          = smtp.ClassProtocol // the two sides do not understand each other
+	ErrCanceled          = smtp.ClassCanceled // the caller's context ended
+	ErrBusy              = smtp.ClassBusy     // too many messages are waiting already
+	ErrClosed            = smtp.ClassClosed   // the client or transport was closed
 )
 
 // Error is why some recipient did not get a message, or why an account cannot
 // be used. It never holds a credential.
 type Error struct {
-	Account string     `json:"account,omitempty"`
-	Server  string     `json:"server,omitempty"`
-	Phase   smtp.Phase `json:"phase"`
-	Class   Class      `json:"class"`
-	Outcome Outcome    `json:"outcome"`
-	Reply   Reply      `json:"reply,omitzero"`
-	Hint    string     `json:"hint,omitempty"`
-	// Recipients are those that were not accepted.
+	Account string     `json:"account,omitempty"` // Account.Name, or what stands for it
+	Server  string     `json:"server,omitempty"`  // host:port; empty if none was asked
+	Phase   smtp.Phase `json:"phase"`             // when it happened
+	Class   Class      `json:"class"`             // what it is about, for errors.Is
+	Outcome Outcome    `json:"outcome"`           // of the message for the first of Recipients
+	Reply   Reply      `json:"reply,omitzero"`    // what the server answered, if it did
+	Hint    string     `json:"hint,omitempty"`    // what to do, where we can tell
+	// Recipients are those that were not accepted, each with its own outcome. It is
+	// empty if the message was refused before any server was asked.
 	Recipients []RecipientResult `json:"recipients,omitempty"`
-	Err        error             `json:"-"`
+	Err        error             `json:"-"` // the cause below, if any
 }
 
 // Error names account, server, phase, the server's own words and what to do.
 func (e *Error) Error() string {
 	var b strings.Builder
-	if e.Account != "" && !strings.Contains(e.Account, e.Server) {
+	wire := e.wire()
+	switch {
+	case e.Server == "" && e.Account != "":
+		b.WriteString("account " + e.Account + ": ")
+	case e.Account != "" && strings.HasSuffix(e.Account, "@"+e.Server): // an account without a name
+		b.WriteString("account " + e.Account + ": ")
+		wire.Server = ""
+	case e.Account != "" && e.Account != e.Server:
 		b.WriteString("account " + e.Account + ": ")
 	}
-	b.WriteString(e.wire().Error())
+	text := wire.Error()
+	if e.Server == "" { // no phase of a session either
+		text = strings.TrimPrefix(text, smtp.PhaseWaiting.String()+": ")
+	}
+	b.WriteString(text)
 	if n := len(e.Recipients); n > 1 {
 		b.WriteString(" [" + strconv.Itoa(n) + " recipients not accepted]")
 	}
@@ -71,11 +86,19 @@ func (e *Error) Is(target error) bool {
 	return ok && c == e.Class
 }
 
-// Temporary reports whether the same message may succeed later without any
-// change to it or to the account.
-func (e *Error) Temporary() bool { return e.wire().Temporary() }
+// Temporary reports whether the same message may succeed later, without any
+// change to it or to the account, for some of Recipients at least.
+func (e *Error) Temporary() bool {
+	for _, r := range e.Recipients {
+		if one := (smtp.Error{Class: r.Class, Outcome: r.Outcome, Reply: r.Reply}); one.Temporary() {
+			return true
+		}
+	}
+	return e.wire().Temporary()
+}
 
-// SafeToRetry reports that none of Recipients can have got the message.
+// SafeToRetry reports that none of Recipients can have got the message: sending
+// it to them again cannot make a duplicate.
 func (e *Error) SafeToRetry() bool {
 	for _, r := range e.Recipients {
 		if r.Outcome == smtp.Unknown {

@@ -103,6 +103,9 @@ func Prepare(m Message) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p == nil {
+		return nil, unfit(smtp.ClassContent, errors.New("no message given"))
+	}
 	if p.Content == nil {
 		return nil, unfit(smtp.ClassContent, errors.New("the message has no content"))
 	}
@@ -111,6 +114,9 @@ func Prepare(m Message) (*Prepared, error) {
 	}
 	if err := p.Content.Prepare(); err != nil {
 		return nil, unfit(smtp.ClassContent, err)
+	}
+	if _, own := m.(*Prepared); !own {
+		p.MessageID = messageID(m) // some libraries make it when they write
 	}
 	return p, nil
 }
@@ -133,13 +139,13 @@ func prepare(m Message) (*Prepared, error) {
 		if err != nil {
 			return nil, unfit(smtp.ClassContent, err)
 		}
-		return &Prepared{Envelope: envelope, Content: content, MessageID: messageID(m)}, nil
+		return &Prepared{Envelope: envelope, Content: content}, nil
 	case interface{ Envelope() (smtp.Envelope, error) }:
 		envelope, err := m.Envelope()
 		if err != nil {
 			return nil, unfit(smtp.ClassContent, err)
 		}
-		return &Prepared{Envelope: envelope, Content: smtp.WriterTo(m.(io.WriterTo)), MessageID: messageID(m)}, nil
+		return &Prepared{Envelope: envelope, Content: smtp.WriterTo(m.(io.WriterTo))}, nil
 	case goMail:
 		return fromGoMail(m)
 	}
@@ -164,7 +170,7 @@ func fromGoMail(m goMail) (*Prepared, error) {
 		return nil, unfit(smtp.ClassRecipient, err)
 	}
 	return &Prepared{Envelope: Envelope{From: from, To: smtp.To(to...)},
-		Content: smtp.ReplayableWriterTo(m), MessageID: messageID(m)}, nil
+		Content: smtp.ReplayableWriterTo(m)}, nil
 }
 
 func messageID(m any) string {

@@ -3,15 +3,17 @@ package kaizen
 import (
 	"time"
 
+	"github.com/kaizenmail/kaizen/internal/pool"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
 // Receipt is everything a send learned.
 type Receipt struct {
 	Account   string `json:"account"`
-	MessageID string `json:"message_id,omitempty"`
+	MessageID string `json:"message_id,omitempty"` // as the message has it
 	// Outcome is Accepted if some recipient was accepted, else the first one's.
-	Outcome    Outcome           `json:"outcome"`
+	Outcome Outcome `json:"outcome"`
+	// Recipients are those of the envelope, in its order.
 	Recipients []RecipientResult `json:"recipients"`
 	// Transactions are the server's verdicts in order; more than one if the
 	// server takes fewer recipients at a time.
@@ -24,8 +26,16 @@ type Receipt struct {
 // Waited tells how long a message stood in line, and for what.
 type Waited struct {
 	Total   time.Duration `json:"total"`
-	ForRate time.Duration `json:"for_rate"`
+	ForRate time.Duration `json:"for_rate"`       // the part of it that a limit, not a missing connection, took
 	Rate    string        `json:"rate,omitempty"` // the limit it waited for last, "10 per second"
+}
+
+func (w *Waited) add(more pool.Waited) {
+	w.Total += more.Total
+	w.ForRate += more.Rate
+	if more.Rate > 0 {
+		w.Rate = more.Limit.String()
+	}
 }
 
 // QueueID is what the server calls the message, if it told: of the first

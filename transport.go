@@ -19,7 +19,8 @@ func Send(ctx context.Context, account Account, m Message) (*Receipt, error) {
 }
 
 // DialAndSend sends a message over a connection of its own, which is closed
-// afterwards. To send more than one message, [Send] is faster and gentler.
+// afterwards. The account's rates do not apply. To send more than one message,
+// [Send] is faster and gentler.
 func DialAndSend(ctx context.Context, account Account, m Message) (*Receipt, error) {
 	c := New(Config{})
 	account.Limits.Connections = 1

@@ -63,7 +63,7 @@ func readScheme(a *Account, u *url.URL) error {
 		a.TLS = smtp.TLSImplicit
 	case "smtp":
 	default:
-		return &URLError{"scheme", errors.New("neither smtp nor smtps")}
+		return &URLError{"scheme", fmt.Errorf("%q is neither smtp nor smtps", u.Scheme)}
 	}
 	if u.Path != "" && u.Path != "/" || u.Fragment != "" || u.Opaque != "" {
 		return &URLError{"path", errors.New("nothing may follow host and port but ?parameters")}

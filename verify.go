@@ -27,6 +27,23 @@ func (c *Client) Verify(ctx context.Context, account Account) error {
 	return nil
 }
 
+// Resume lets an account be used again that was stopped, because its credentials
+// were refused or its server does not answer: a person says that the cause is
+// gone. Nothing else is asked of the server; [Client.Verify] looks first. A
+// changed password needs no Resume.
+func (c *Client) Resume(ctx context.Context, account Account) error {
+	a, err := c.resolve(ctx, account)
+	if err != nil {
+		return err
+	}
+	w, err := c.way(&a)
+	if err != nil {
+		return err
+	}
+	w.pool.Resume(w.target.Key)
+	return nil
+}
+
 func verify(ctx context.Context, a *Account) error {
 	conn, err := smtp.Dial(ctx, a.config())
 	if err != nil {

@@ -1,0 +1,154 @@
+package kaizen
+
+import (
+	"context"
+	"slices"
+
+	"github.com/kaizenmail/kaizen/internal/limit"
+	"github.com/kaizenmail/kaizen/internal/pool"
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// lane is all a client knows of one account identity.
+type lane struct {
+	name    string
+	limiter *limit.Limiter
+	limits  Limits // of the account seen first
+
+	// Guarded by Client.mu.
+	differ bool // other limits were seen, and it was said
+	// connections and messages on each: the least of all limits seen.
+	connections, messages int
+
+	pool    *pool.Pool
+	recent  route // how the account was reached last
+	closing []*pool.Pool
+	drained chan struct{} // closed when closing is empty again; nil if it is
+	// memories by host:port: what servers were seen to take.
+	memories map[string]*smtp.Memory
+}
+
+// route is an account with what was derived from it.
+type route struct {
+	account Account
+	target  pool.Target
+	memory  *smtp.Memory
+}
+
+func newRoute(a *Account, memory *smtp.Memory) route {
+	config := a.config()
+	config.Memory = memory
+	dial := func(ctx context.Context) (pool.Conn, error) { return smtp.Dial(ctx, config) }
+	return route{account: *a, memory: memory,
+		target: pool.Target{Key: a.connectionKey(), Server: config.Address(), Dial: dial}}
+}
+
+// way is how one message goes.
+type way struct {
+	account string
+	pool    *pool.Pool
+	target  pool.Target
+	memory  *smtp.Memory
+	drained <-chan struct{} // nil: go at once
+}
+
+// open waits until the connections of a CloseAccount are gone: those that follow
+// them must not be too many for the server.
+func (w *way) open(ctx context.Context) error {
+	if w.drained == nil {
+		return nil
+	}
+	select {
+	case <-w.drained:
+		return nil
+	case <-ctx.Done():
+		return &Error{Account: w.account, Server: w.target.Server, Phase: smtp.PhaseWaiting, Class: ErrCanceled, Err: ctx.Err()}
+	}
+}
+
+// way finds the account's lane and how to reach its server.
+func (c *Client) way(a *Account) (way, error) {
+	w, differ, err := c.find(a)
+	if differ {
+		c.config.Logger.Warn("two accounts of one identity have different limits; the stricter hold", "account", w.account)
+	}
+	return w, err
+}
+
+func (c *Client) find(a *Account) (w way, differ bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return way{}, false, &Error{Account: a.label(), Phase: smtp.PhaseWaiting, Class: ErrClosed, Err: errClientClosed}
+	}
+	l := c.latest
+	if l == nil || !l.recent.account.same(a) {
+		l, differ = c.laneLocked(a)
+		c.latest = l
+	}
+	if l.pool == nil {
+		l.pool = pool.New(c.poolConfig(l, a))
+	}
+	return way{l.name, l.pool, l.recent.target, l.recent.memory, l.drained}, differ, nil
+}
+
+func (c *Client) laneLocked(a *Account) (l *lane, differ bool) {
+	label := a.label()
+	if l = c.lanes[label]; l == nil {
+		full := a.Limits.withDefaults()
+		l = &lane{name: label, limiter: limit.New(limits(full.Rates)...), limits: a.Limits,
+			connections: full.Connections, messages: full.MessagesPerConnection, memories: make(map[string]*smtp.Memory)}
+		c.lanes[label] = l
+	} else if !l.limits.equal(&a.Limits) {
+		l.restrictLocked(&a.Limits)
+		differ, l.differ = !l.differ, true
+	}
+	address := a.config().Address()
+	if l.memories[address] == nil {
+		l.memories[address] = new(smtp.Memory)
+	}
+	l.recent = newRoute(a, l.memories[address])
+	return l, differ
+}
+
+// restrictLocked makes other limits hold besides.
+func (l *lane) restrictLocked(other *Limits) {
+	full := other.withDefaults()
+	l.limiter.Restrict(limits(full.Rates)...)
+	l.connections = min(l.connections, full.Connections)
+	if n := full.MessagesPerConnection; n > 0 && (l.messages < 0 || n < l.messages) {
+		l.messages = n
+	}
+	if l.pool != nil {
+		l.pool.Restrict(l.connections, l.messages)
+	}
+}
+
+// takeLocked takes the pool out of service and returns all that are closing.
+func (l *lane) takeLocked() []*pool.Pool {
+	if l.pool != nil {
+		l.closing = append(l.closing, l.pool)
+		l.pool = nil
+		if l.drained == nil {
+			l.drained = make(chan struct{})
+		}
+	}
+	return slices.Clone(l.closing)
+}
+
+// goneLocked notes that these pools have ended.
+func (l *lane) goneLocked(pools []*pool.Pool) {
+	l.closing = slices.DeleteFunc(l.closing, func(p *pool.Pool) bool { return slices.Contains(pools, p) })
+	if len(l.closing) == 0 && l.drained != nil {
+		close(l.drained)
+		l.drained = nil
+	}
+}
+
+func limits(rates []Rate) []limit.Rate {
+	out := make([]limit.Rate, len(rates))
+	for i, r := range rates {
+		out[i] = limit.Rate{Count: r.Count, Per: r.Per, Unit: limit.Unit(r.Unit)}
+	}
+	return out
+}
