@@ -16,13 +16,13 @@ const (
 // appendGroup adds as much of the envelope to the flight as may be unanswered.
 func (c *Conn) appendGroup(ctx context.Context, x *exchange) *Error {
 	w := c.work
-	start := len(w.out)
 	lockStep := x.level == LevelLockStep
 	if c.needAuth && !x.authDue {
 		if err := c.appendAuth(ctx, x); err != nil {
 			return err
 		}
 	}
+	start := len(w.out) // behind the login, which the trace must not see
 	if !x.mailSent {
 		if c.needReset {
 			w.out = append(w.out, "RSET\r\n"...)
