@@ -150,6 +150,7 @@ type parcel struct {
 	result   *smtp.Result
 	done     int
 	counted  int // calls of MailReplied
+	trips    int // round trips when it was told
 	late     bool
 	pulled   bool
 	progress []int64
@@ -179,7 +180,7 @@ func letterOf(n int, content *smtp.Content, to ...string) *parcel {
 			m.counted++
 			m.late = m.late || m.done > 0
 		},
-		Done: func(r *smtp.Result) { m.done++; m.result = r },
+		Done: func(r *smtp.Result) { m.done++; m.result, m.trips = r, r.RoundTrips },
 	}
 	return m
 }
@@ -249,6 +250,8 @@ func (r *rig) check(m *parcel) {
 		return
 	case m.counted > 1 || m.late:
 		r.t.Errorf("%s: MailReplied %d times, after Done: %v", m.id, m.counted, m.late)
+	case m.result.RoundTrips != m.trips:
+		r.t.Errorf("%s: the result was changed after it was told", m.id)
 	case (m.result.Err == nil) != m.allAccepted():
 		r.t.Errorf("%s: error %v with recipients %s", m.id, m.result.Err, m.recipients())
 	}
