@@ -99,7 +99,6 @@ func (c Config) withPort() Config {
 func (c Config) withDefaults() Config {
 	c = c.withPort()
 	c.Timeouts = c.Timeouts.withDefaults()
-	c.TLSConfig = tlsConfig(c.TLSConfig, c.Host)
 	if c.LocalName == "" {
 		c.LocalName = localName()
 	}

@@ -19,11 +19,10 @@ type Conn struct {
 	net    net.Conn // what is read and written: the link, or TLS over it
 	memory *Memory
 
-	caps    Capabilities
-	info    Info
-	reader  patientReader
-	replies *replyReader
-	work    *workspace // borrowed while busy
+	caps   Capabilities
+	info   Info
+	reader patientReader
+	work   *workspace // borrowed while busy
 
 	secrets []string // what no reply may show, made when the first one comes
 
@@ -104,7 +103,7 @@ func (c *Conn) NeedsAuth() bool { return c.needAuth }
 func (c *Conn) reply(phase Phase) (Reply, *Error) {
 	timeout := c.replyTimeout(phase)
 	c.reader.expect(timeout)
-	r, err := c.replies.next()
+	r, err := c.work.replies.next()
 	if err != nil {
 		return Reply{}, c.lost(phase, err, timeout)
 	}

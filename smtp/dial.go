@@ -64,7 +64,6 @@ func (c *Conn) connect(ctx context.Context) error {
 	c.info.RemoteAddr = conn.RemoteAddr().String()
 	c.link = &link{Conn: conn, stall: c.config.Timeouts.Data}
 	c.speakOver(c.link)
-	c.replies = newReplyReader(&c.reader)
 	if c.config.TLS == TLSImplicit {
 		if lost := c.handshake(ctx); lost != nil {
 			c.cut(lost)
@@ -105,7 +104,7 @@ func (c *Conn) handshake(ctx context.Context) *Error {
 		t.TLSStart()
 	}
 	began := time.Now()
-	conn := tls.Client(c.link, c.config.TLSConfig)
+	conn := tls.Client(c.link, tlsConfig(c.config.TLSConfig, c.config.Host))
 	err := conn.HandshakeContext(ctx)
 	state := conn.ConnectionState()
 	if t := c.config.Trace; t != nil && t.TLSDone != nil {

@@ -22,7 +22,7 @@ func (c *Conn) open(ctx context.Context) error {
 			return err
 		}
 	}
-	c.memory.meet(c.info.Hello.Text, c.caps.Limits, time.Now())
+	c.info.Hello.Text = c.memory.meet(c.info.Hello.Text, c.caps.Limits, time.Now())
 	c.needAuth = c.config.Auth != nil
 	return nil
 }
@@ -96,7 +96,7 @@ func (c *Conn) startTLS(ctx context.Context) error {
 		return c.noTLS(r, "STARTTLS was refused")
 	case r.Code != 220:
 		return nil
-	case c.replies.buffered() > 0:
+	case c.work.replies.buffered() > 0:
 		return c.broken(PhaseTLS, r, "octets in the clear behind the answer to STARTTLS: somebody may be tampering with the connection")
 	}
 	ctx, cancel := withTimeout(ctx, c.config.Timeouts.Connect)

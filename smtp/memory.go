@@ -1,7 +1,7 @@
 package smtp
 
 import (
-	"hash/maphash"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,7 +13,8 @@ import (
 // concurrent use.
 type Memory struct {
 	mu      sync.Mutex // guards all below; nothing slow happens under it
-	offered uint64     // what the reply to EHLO looked like
+	hello   string     // the last reply to EHLO
+	offered string     // what it offered
 	since   time.Time
 	told    Limits // in the reply to EHLO (RFC 9422)
 	learned
@@ -37,20 +38,22 @@ const (
 	cleanForAhead = 3 // groups a server must have taken before look-ahead
 )
 
-var memorySeed = maphash.MakeSeed()
-
 // meet notes what the server offers and tells of its limits; another offer is
-// another server.
-func (m *Memory) meet(hello string, told Limits, now time.Time) {
-	offered := maphash.String(memorySeed, hello)
+// another server. Its name does not count: behind one address there may be many
+// machines of a kind. It returns the same text, one copy for all connections.
+func (m *Memory) meet(hello string, told Limits, now time.Time) string {
+	_, offered, _ := strings.Cut(hello, "\n")
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.told = told
-	if m.offered == offered && now.Sub(m.since) < memoryLife {
-		return
+	if m.offered != offered || now.Sub(m.since) >= memoryLife {
+		m.learned = learned{mechanism: m.mechanism}
+		m.offered, m.since = offered, now
 	}
-	m.learned = learned{mechanism: m.mechanism}
-	m.offered, m.since = offered, now
+	if m.hello != hello {
+		m.hello = hello
+	}
+	return m.hello
 }
 
 // level is the highest level the server has earned.

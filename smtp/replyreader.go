@@ -27,8 +27,6 @@ type replyReader struct {
 	seen   recentTexts
 }
 
-func newReplyReader(src io.Reader) *replyReader { return &replyReader{src: src} }
-
 // attach lends a buffer, ideally large enough for the replies of one flight.
 func (r *replyReader) attach(buf []byte) {
 	r.lent = buf

@@ -53,7 +53,7 @@ func (c *Conn) rest() error {
 // was answered. It may be leaving; else one reply was too many, and nobody knows
 // since when they are counted wrongly.
 func (c *Conn) overheard(x *exchange, phase Phase) *Error {
-	if c.replies.buffered() == 0 {
+	if c.work.replies.buffered() == 0 {
 		return nil
 	}
 	r, lost := c.reply(phase)

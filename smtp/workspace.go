@@ -9,6 +9,7 @@ import (
 // none of it.
 type workspace struct {
 	in        []byte
+	replies   replyReader
 	out       []byte // the flight being put together
 	carry     []byte // content read to see whether there is more
 	exchanges [2]exchange
@@ -30,17 +31,21 @@ var workspaces = sync.Pool{New: func() any {
 var errUnasked = errors.New("the server said more than it was asked")
 
 func (c *Conn) borrow() {
-	c.work = workspaces.Get().(*workspace)
-	c.replies.attach(c.work.in)
+	w := workspaces.Get().(*workspace)
+	// The texts seen last stay: servers say the same things again and again.
+	w.replies = replyReader{src: &c.reader, seen: w.replies.seen}
+	w.replies.attach(w.in)
+	c.work = w
 }
 
 func (c *Conn) giveBack() {
 	w := c.work
 	c.work = nil
-	if w.in = c.replies.detach(); w.in == nil { // octets nobody asked for: they go with it
+	if w.in = w.replies.detach(); w.in == nil { // octets nobody asked for: they go with it
 		c.cut(errUnasked)
 		return
 	}
+	w.replies.src = nil
 	w.out, w.carry = w.out[:0], w.carry[:0]
 	w.exchanges = [2]exchange{}
 	workspaces.Put(w)

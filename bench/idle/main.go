@@ -43,8 +43,15 @@ func run(server string, n int) error {
 	message := func() kaizen.Message {
 		return &kaizen.Prepared{Envelope: kaizen.Envelope{From: driver.Sender, To: smtp.To(driver.Recipient)}, Content: content}
 	}
+	errs, begin := make(chan error, 4*n), make(chan struct{})
+	for range 4 * n { // the runtime keeps what it needs for as many goroutines
+		go func() { <-begin; errs <- nil }()
+	}
+	close(begin)
+	for range 4 * n {
+		<-errs
+	}
 	before := heap()
-	errs := make(chan error, 4*n)
 	for range 4 * n {
 		go func() {
 			_, err := client.Send(ctx, account, message())
