@@ -63,7 +63,17 @@ func (c *Conn) cutWith(ctx context.Context) (release func() bool) {
 	if ctx.Done() == nil {
 		return func() bool { return true }
 	}
-	return context.AfterFunc(ctx, func() { c.cut(context.Cause(ctx)) })
+	return context.AfterFunc(ctx, func() { c.cut(endOf(ctx)) })
+}
+
+// endOf is why ctx ended: also its error where the caller gave a cause, so that
+// callers find both.
+func endOf(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // Format names the server alone: a connection knows the password.

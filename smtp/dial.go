@@ -78,10 +78,12 @@ func (c *Conn) unreachable(ctx context.Context, err error) *Error {
 	var dns *net.DNSError
 	var timeout net.Error
 	switch {
-	case errors.Is(context.Cause(ctx), context.Canceled):
-		e.Class = ClassCanceled
-	case errors.As(err, &dns):
+	case errors.Is(ctx.Err(), context.Canceled):
+		e.Class, e.Err = ClassCanceled, endOf(ctx)
+	case errors.As(err, &dns) && !dns.Timeout():
 		e.Hint = "check the host name"
+	case errors.As(err, &dns):
+		e.Class, e.Hint = ClassTimeout, "the name servers do not answer"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Class = ClassTimeout
 		e.Hint = "a firewall may block port " + strconv.Itoa(c.config.Port)
@@ -133,8 +135,8 @@ func (c *Conn) untrusted(ctx context.Context, err error) *Error {
 		timeout   net.Error
 	)
 	switch {
-	case errors.Is(context.Cause(ctx), context.Canceled):
-		e.Class = ClassCanceled
+	case errors.Is(ctx.Err(), context.Canceled):
+		e.Class, e.Err = ClassCanceled, endOf(ctx)
 	case errors.As(err, &record):
 		e.Hint = "the port does not begin with TLS: use STARTTLS, or another port"
 	case errors.As(err, &authority):

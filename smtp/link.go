@@ -17,16 +17,24 @@ type link struct {
 	refused error // the first write error; what can still be read may tell the reason
 }
 
+// looks is how often a stalled write looks whether there was any progress: what
+// a Write took is known only when it returns.
+const looks = 8
+
 func (l *link) Write(p []byte) (int, error) {
 	written := 0
+	progress := time.Now()
 	for {
 		if l.stall > 0 {
-			l.Conn.SetWriteDeadline(time.Now().Add(l.stall))
+			l.Conn.SetWriteDeadline(time.Now().Add(l.stall / looks))
 		}
 		n, err := l.Conn.Write(p[written:])
 		written += n
 		l.sent += int64(n)
-		if err == nil || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if n > 0 {
+			progress = time.Now()
+		}
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(progress) >= l.stall {
 			if err != nil && l.refused == nil {
 				l.refused = err
 			}
