@@ -212,6 +212,9 @@ func (c *Conn) lost(phase Phase, err error, timeout time.Duration) *Error {
 // refused makes the error for a reply that says no.
 func (c *Conn) refused(phase Phase, r Reply) *Error {
 	class := Classify(phase, r)
+	if class == ClassNone { // a success, but not the one that was asked for
+		class = ClassProtocol
+	}
 	return &Error{Server: c.server, Phase: phase, Class: class, Outcome: Rejected, Reply: r, Hint: hintFor(phase, class, r)}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http/httptrace"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -145,6 +146,8 @@ func (c *Conn) untrusted(ctx context.Context, err error) *Error {
 		e.Hint = "the certificate is for another name: connect by a name it lists, or set TLSConfig.ServerName"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		e.Hint = "the certificate is expired or not valid yet: check the server's certificate and this machine's clock"
+	case strings.Contains(err.Error(), "protocol version"):
+		e.Hint = "the server does not speak TLS 1.2 or later"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Class = ClassTimeout
 		e.Hint = "the server accepted the connection but did not answer in TLS: the port may expect STARTTLS"

@@ -92,6 +92,8 @@ func (c *Conn) startTLS(ctx context.Context) error {
 	switch {
 	case lost != nil:
 		return lost
+	case r.Code == 421:
+		return c.refused(PhaseTLS, r)
 	case r.Code != 220 && required:
 		return c.noTLS(r, "STARTTLS was refused")
 	case r.Code != 220:
