@@ -7,16 +7,25 @@ import (
 )
 
 // Alive reports, without a round trip, whether an idle connection seems usable:
-// the server has neither closed it nor said anything unasked.
+// the server has neither closed it nor said anything unasked. One that is not
+// is closed: a look at it may have taken what told so.
 func (c *Conn) Alive() bool {
 	if c.closed.Load() {
 		return false
 	}
 	waiting, err := c.peek()
-	if err != nil {
-		return false
+	switch {
+	case err == nil && waiting == 0:
+		return true
+	case err == nil && c.info.TLS != nil:
+		err = c.onlyTickets()
+	case err == nil:
+		err = errUnasked
 	}
-	return waiting == 0 || c.info.TLS != nil && c.onlyTickets()
+	if err != nil {
+		c.cut(err)
+	}
+	return err == nil
 }
 
 func (c *Conn) peek() (waiting int, err error) {
@@ -33,9 +42,15 @@ const ticketPause = 2 * time.Millisecond
 // onlyTickets reads what waits on a TLS connection: session tickets and key
 // updates are no concern of ours, an alert or a 421 is the end. A read timeout
 // does not harm crypto/tls.
-func (c *Conn) onlyTickets() bool {
+func (c *Conn) onlyTickets() error {
 	c.net.SetReadDeadline(time.Now().Add(ticketPause))
 	var octet [1]byte
 	_, err := c.net.Read(octet[:])
-	return errors.Is(err, os.ErrDeadlineExceeded)
+	switch {
+	case err == nil:
+		return errUnasked
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil
+	}
+	return err
 }
