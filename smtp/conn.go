@@ -191,10 +191,7 @@ func (c *Conn) lost(phase Phase, err error, timeout time.Duration) *Error {
 	var junk *Error
 	switch cause := c.closeCause(); {
 	case cause != nil:
-		e.Class, e.Err = ClassCanceled, cause
-		if errors.Is(cause, context.DeadlineExceeded) {
-			e.Class = ClassTimeout
-		}
+		e.Class, e.Err = classOfCut(cause), cause
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		e.Class, e.Err = ClassTimeout, &silentError{timeout, err}
 	case errors.As(err, &junk):
@@ -207,6 +204,22 @@ func (c *Conn) lost(phase Phase, err error, timeout time.Duration) *Error {
 		e.Err = err
 	}
 	return e
+}
+
+// classOfCut is the class of what fails on a connection that was cut for a cause.
+func classOfCut(cause error) Class {
+	var known *Error
+	switch {
+	case errors.Is(cause, context.Canceled), errors.Is(cause, errWithdrawn):
+		return ClassCanceled
+	case errors.Is(cause, context.DeadlineExceeded):
+		return ClassTimeout
+	case errors.As(cause, &known):
+		return known.Class
+	case errors.Is(cause, errUnasked):
+		return ClassProtocol
+	}
+	return ClassConnect
 }
 
 // refused makes the error for a reply that says no.

@@ -228,6 +228,8 @@ func (c *Conn) readFinal(x *exchange, grouped bool) *Error {
 		err := c.broken(PhaseFinal, r, "the server does not take grouped commands")
 		c.settle(x, err)
 		return err
+	case synchronizationError(r):
+		c.memory.acquit()
 	}
 	x.result.Final = r
 	c.reused = true

@@ -22,6 +22,9 @@ func (c *Conn) open(ctx context.Context) error {
 			return err
 		}
 	}
+	if c.work.replies.buffered() > 0 {
+		return c.broken(PhaseHello, Reply{}, errUnasked.Error())
+	}
 	c.info.Hello.Text = c.memory.meet(c.info.Hello.Text, c.caps.Limits, time.Now())
 	c.needAuth = c.config.Auth != nil
 	return nil

@@ -119,7 +119,7 @@ func dead(t *testing.T, d *desk, c *smtp.Conn) {
 	}
 	asked := false
 	err := c.Stream(t.Context(), func(bool) *smtp.Transaction { asked = true; return nil })
-	if err == nil || asked {
+	if err == nil || asked || errors.Is(err, smtp.ClassCanceled) { // nobody canceled anything
 		t.Errorf("a dead connection was used: %v", err)
 	}
 }
