@@ -19,9 +19,9 @@ import (
 // Account is a server that relays for you, the login it wants and the limits it
 // sets. Only Host is required; [ParseURL] makes one of a URL.
 //
-// An Account prints, logs and marshals without its secrets. (Package fmt cannot
-// be kept from looking into an unexported field: a type that keeps an Account in
-// one needs a Format method of its own, or keeps a pointer.)
+// An Account prints, logs and marshals without its secrets. (Package fmt does not
+// call methods of unexported fields: a type that keeps an Account in one needs a
+// Format method of its own.)
 //
 // Accounts of one Name (or, without names, of one host, port and user) are one
 // identity: they share limits, of which the stricter hold, and statistics. Among
