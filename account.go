@@ -58,7 +58,8 @@ type Account struct {
 	LocalName string     // what EHLO says; default: this machine's name if it has a domain, else [127.0.0.1]
 	MaxLevel  smtp.Level // the highest level used on the wire; default: look-ahead
 	// DialContext opens the connections below TLS. Default: a net.Dialer. Two
-	// functions of the same code are taken for the same way to the server.
+	// functions of the same code are taken for the same way to the server: give
+	// accounts that differ in nothing else different names.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 	Trace       *smtp.Trace // hooks into every connection; default none
 }

@@ -113,6 +113,12 @@ func (s *secretive) Write(p []byte) (int, error) {
 	return s.out.Write(p)
 }
 
+func (s *secretive) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.String()
+}
+
 func (s *secretive) trace() *smtp.Trace {
 	return &smtp.Trace{
 		Sent:     func(line string) { fmt.Fprintln(s, line) },
@@ -171,9 +177,7 @@ func TestSessionsShowNoSecretThatTheServerEchoes(t *testing.T) {
 			if (err == nil) != (s.code == 250) {
 				t.Errorf("answered %d, got %v", s.code, err)
 			}
-			aside.mu.Lock()
-			defer aside.mu.Unlock()
-			mustNotShow(t, "log or trace", aside.out.String())
+			mustNotShow(t, "log or trace", aside.String())
 		})
 	}
 }
