@@ -3,6 +3,7 @@ package kaizen
 import (
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/kaizenmail/kaizen/smtp"
 )
@@ -169,8 +170,26 @@ func fromGoMail(m goMail) (*Prepared, error) {
 	if err != nil {
 		return nil, unfit(smtp.ClassRecipient, err)
 	}
-	return &Prepared{Envelope: Envelope{From: from, To: smtp.To(to...)},
+	return &Prepared{Envelope: Envelope{From: bareAddress(from), To: mailboxes(to)},
 		Content: smtp.ReplayableWriterTo(m)}, nil
+}
+
+// mailboxes takes each once, as somebody in To and Cc gets one copy.
+func mailboxes(list []string) []Recipient {
+	to := make([]Recipient, 0, len(list))
+	seen := make(map[string]bool, len(list))
+	for _, address := range list {
+		if address = bareAddress(address); !seen[address] {
+			seen[address] = true
+			to = append(to, Recipient{Address: address})
+		}
+	}
+	return to
+}
+
+// bareAddress takes off the angle brackets of those versions that write them.
+func bareAddress(s string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">")
 }
 
 func messageID(m any) string {

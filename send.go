@@ -32,8 +32,7 @@ func (c *Client) send(ctx context.Context, a *Account, m Message) (*Receipt, err
 	if err != nil {
 		return nil, named(err, a)
 	}
-	// Gives back what was read of a stream that was not sent.
-	defer p.Content.Close() //nolint:errcheck // it was not sent, or its verdict is known
+	defer p.Content.Close() // gives back what was read of a stream that was not sent
 	w, err := c.way(a)
 	if err == nil {
 		err = w.open(ctx)

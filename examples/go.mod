@@ -1,0 +1,19 @@
+module github.com/kaizenmail/kaizen/examples
+
+go 1.26.0
+
+replace github.com/kaizenmail/kaizen => ../
+
+require (
+	github.com/emersion/go-message v0.18.2
+	github.com/kaizenmail/kaizen v0.0.0-00010101000000-000000000000
+	github.com/wneessen/go-mail v0.8.1
+)
+
+require (
+	github.com/xdg-go/scram v1.4.0 // indirect
+	github.com/xdg-go/stringprep v1.0.4 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+)
