@@ -98,11 +98,11 @@ func (a *app) printCosts(r *kaizen.Receipt) {
 	fmt.Fprintf(a.stdout, "Server       %s\n", last.Server)
 	fmt.Fprintf(a.stdout, "Size         %s\n", octets(last.Octets))
 	fmt.Fprintf(a.stdout, "Round trips  %d (%s)\n", r.RoundTrips(), last.Level)
-	took := duration(r.Took)
+	took := inWords(r.Took)
 	if r.Waited.ForRate > 0 {
-		took += fmt.Sprintf(", of which %s waiting for the rate limit (%s)", duration(r.Waited.ForRate), r.Waited.Rate)
+		took += fmt.Sprintf(", of which %s waiting for the rate limit (%s)", inWords(r.Waited.ForRate), r.Waited.Rate)
 	} else if r.Waited.Total > 0 {
-		took += ", of which " + duration(r.Waited.Total) + " until a connection was ready"
+		took += ", of which " + inWords(r.Waited.Total) + " until a connection was ready"
 	}
 	fmt.Fprintf(a.stdout, "Took         %s\n", took)
 }
@@ -116,7 +116,7 @@ func (a *app) paintOutcome(o smtp.Outcome) string {
 	return a.paint(a.stdout, colour, o.String())
 }
 
-func duration(d time.Duration) string {
+func inWords(d time.Duration) string {
 	if d >= 10*time.Second {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
