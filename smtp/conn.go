@@ -115,6 +115,9 @@ func (c *Conn) reply(phase Phase) (Reply, *Error) {
 	c.reader.expect(timeout)
 	r, err := c.work.replies.next()
 	if err != nil {
+		if known := (*Error)(nil); phase == PhaseAuth && errors.As(err, &known) {
+			err = &Error{Class: known.Class, Err: errJunkAtLogin} // its words may repeat the password
+		}
 		return Reply{}, c.lost(phase, err, timeout)
 	}
 	shown := c.scrub(phase, r)
@@ -236,6 +239,8 @@ func (c *Conn) broken(phase Phase, r Reply, what string) *Error {
 	return &Error{Server: c.server, Phase: phase, Class: ClassProtocol, Reply: r, Err: errors.New(what)}
 }
 
+var errJunkAtLogin = errors.New("not an SMTP reply")
+
 var errServerClosed = errors.New("the server closed the connection")
 
 // silentError is a timeout in words.
@@ -256,11 +261,22 @@ func (c *Conn) Noop(ctx context.Context) error {
 	if lost == nil && r.Code == 421 {
 		lost = c.refused(PhaseIdle, r)
 	}
+	if lost == nil {
+		lost = c.unasked(PhaseIdle)
+	}
 	if lost != nil {
-		c.Close()
+		c.cut(lost)
 		return lost
 	}
 	return nil
+}
+
+// unasked is the error for a server that said more than it was asked.
+func (c *Conn) unasked(phase Phase) *Error {
+	if c.work.replies.buffered() == 0 {
+		return nil
+	}
+	return c.broken(phase, Reply{}, errUnasked.Error())
 }
 
 // Quit says goodbye, waits for the answer and closes. A failure to say goodbye

@@ -22,8 +22,8 @@ func (c *Conn) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if c.work.replies.buffered() > 0 {
-		return c.broken(PhaseHello, Reply{}, errUnasked.Error())
+	if err := c.unasked(PhaseHello); err != nil {
+		return err
 	}
 	c.info.Hello.Text = c.memory.meet(c.info.Hello.Text, c.caps.Limits, time.Now())
 	c.needAuth = c.config.Auth != nil

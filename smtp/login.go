@@ -43,7 +43,7 @@ func (c *Conn) login(ctx context.Context) *Error {
 			return err
 		case r.Code == 235:
 			c.loggedIn(name, began)
-			return nil
+			return c.unasked(PhaseAuth)
 		case unsupported(r):
 		case fallsBackToPlain(name) && r.Permanent():
 			names = plainOnly(names)
@@ -94,6 +94,9 @@ func (c *Conn) loginPlan() ([]string, *Error) {
 	}
 	remembered, _ := c.memory.login()
 	names, err := c.config.Auth.plan(c.caps.Auth, c.info.TLS, remembered)
+	if err == nil {
+		err = c.config.Auth.checkNUL()
+	}
 	if err != nil {
 		return nil, &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuth, Err: err}
 	}
@@ -117,7 +120,13 @@ func (c *Conn) serverInfo() ServerInfo {
 	return ServerInfo{Host: c.config.Host, Port: c.config.Port, TLS: c.info.TLS}
 }
 
-func (c *Conn) brokenLogin(err error) *Error {
+func (c *Conn) brokenLogin(ctx context.Context, err error) *Error {
+	if ctx.Err() != nil {
+		c.cut(endOf(ctx))
+	}
+	if c.closeCause() != nil {
+		return c.lost(PhaseAuth, err, 0)
+	}
 	return &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuthTemporary, Err: err}
 }
 
@@ -126,12 +135,12 @@ func (c *Conn) brokenLogin(err error) *Error {
 func (c *Conn) attempt(ctx context.Context, name string) (r Reply, lost *Error, why error) {
 	m, err := c.config.Auth.mechanism(ctx, name, c.serverInfo())
 	if err != nil {
-		return r, c.brokenLogin(err), nil
+		return r, c.brokenLogin(ctx, err), nil
 	}
 	c.hide(m)
 	name, initial, err := m.Start()
 	if err != nil {
-		return r, c.brokenLogin(err), nil
+		return r, c.brokenLogin(ctx, err), nil
 	}
 	line, pending := authLine(name, initial)
 	r, lost = c.command(PhaseAuth, line, "AUTH "+name+shownSecret(len(line) > len("AUTH ")+len(name)))
@@ -208,11 +217,11 @@ func (c *Conn) appendAuth(ctx context.Context, x *exchange) *Error {
 	}
 	m, err := c.config.Auth.mechanism(ctx, names[0], c.serverInfo())
 	if err != nil {
-		return c.brokenLogin(err)
+		return c.brokenLogin(ctx, err)
 	}
 	name, initial, err := m.Start()
 	if err != nil {
-		return c.brokenLogin(err)
+		return c.brokenLogin(ctx, err)
 	}
 	line, pending := authLine(name, initial)
 	if pending != nil { // too long for one line: it takes a round trip of its own
@@ -231,6 +240,7 @@ func (c *Conn) readAuth(x *exchange) *Error {
 	r, lost := c.reply(PhaseAuth)
 	x.authDue = false
 	mechanism := c.info.Mechanism
+	c.info.Mechanism = ""
 	switch {
 	case lost != nil:
 		c.memory.authAlone()
@@ -238,10 +248,9 @@ func (c *Conn) readAuth(x *exchange) *Error {
 	case r.Code == 235:
 		c.loggedIn(mechanism, x.result.Started)
 		return nil
-	case r.Code == 334 || unsupported(r) || synchronizationError(r):
+	case r.Code == 334 || r.Positive() || unsupported(r) || synchronizationError(r):
 		c.memory.authAlone()
 		return c.broken(PhaseAuth, r, "the server does not take a login grouped with other commands")
 	}
-	c.info.Mechanism = ""
 	return c.loginRefused(r, nil)
 }

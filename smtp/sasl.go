@@ -42,10 +42,8 @@ func (a *Auth) mechanism(ctx context.Context, name string, info ServerInfo) (Mec
 	if a.New != nil {
 		return a.New(name, info)
 	}
-	for _, s := range []string{a.Username, a.Password, a.Identity} {
-		if strings.ContainsRune(s, 0) {
-			return nil, errors.New("the user name, password or identity contains a NUL, which no mechanism can carry")
-		}
+	if err := a.checkNUL(); err != nil {
+		return nil, err
 	}
 	switch name {
 	case "PLAIN":
@@ -63,6 +61,13 @@ func (a *Auth) mechanism(ctx context.Context, name string, info ServerInfo) (Mec
 		return a.scram(name, info.TLS)
 	}
 	return nil, fmt.Errorf("unknown login mechanism %q", name)
+}
+
+func (a *Auth) checkNUL() error {
+	if a.New == nil && strings.ContainsRune(a.Username+a.Password+a.Identity, 0) {
+		return errors.New("the user name, password or identity contains a NUL, which no mechanism can carry")
+	}
+	return nil
 }
 
 func (a *Auth) plainResponse() []byte {

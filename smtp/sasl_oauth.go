@@ -77,6 +77,8 @@ func (m *oauthMechanism) Next(challenge []byte) ([]byte, error) {
 	return m.acknowledge, nil
 }
 
+// secret must not be shown where the server repeats it.
+
 func (m *oauthMechanism) refusal() error { return m.refused }
 
 // Verified: a server that named an error and then says 235 is not believed.
