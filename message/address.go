@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/mail"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -54,6 +55,9 @@ func readAddress(s string) (address, error) {
 	if s == "" {
 		return address{}, errMissing
 	}
+	if isBare(s) {
+		return newAddress(s)
+	}
 	if err := checkText(s); err != nil {
 		return address{}, err
 	}
@@ -68,6 +72,18 @@ func readAddress(s string) (address, error) {
 	a, err := newAddress(parsed.Address)
 	a.name = parsed.Name
 	return a, err
+}
+
+// isBare reports an address as most programs have it, which needs no parser:
+// ann@example.com.
+func isBare(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	at := strings.LastIndexByte(s, '@')
+	return at > 0 && isDotAtom(s[:at]) && isDotAtom(s[at+1:])
 }
 
 // newAddress makes an address of what net/mail parsed, which took quotes off.
