@@ -21,6 +21,8 @@ type Receipt struct {
 
 	Waited Waited        `json:"waited"` // in line, over all transactions
 	Took   time.Duration `json:"took"`   // from Send to the last verdict
+
+	first [1]*smtp.Result // room for the usual one
 }
 
 // Waited tells how long a message stood in line, and for what.

@@ -94,6 +94,9 @@ func (d *delivery) transact(ctx context.Context, to []Recipient) (*smtp.Result, 
 	result, waited, err := d.pool.Send(ctx, d.target, d.item(to))
 	d.receipt.Waited.add(waited)
 	if result != nil {
+		if d.receipt.Transactions == nil {
+			d.receipt.Transactions = d.receipt.first[:0]
+		}
 		d.receipt.Transactions = append(d.receipt.Transactions, result)
 	}
 	return result, err
