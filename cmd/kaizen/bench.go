@@ -14,7 +14,7 @@ import (
 const benchLong = `Send many messages to a server and measure how that went.
 
 Every message is delivered to --rcpt: use a server that throws messages away
-(smtp-sink of Postfix, for example), or one of your own. Against a server of
+(kaizen sink, for example), or one of your own. Against a server of
 somebody else, keep a --rate that is agreed upon.
 
 By default the octets are made once and sent again and again, all under one

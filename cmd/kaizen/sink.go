@@ -1,16 +1,10 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"os"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,6 +88,9 @@ func newSinkCommand(app *app) *cobra.Command {
 func (f *sinkFlags) config(changed func(string) bool) (smtptest.Config, error) {
 	c := smtptest.Config{Addr: f.listen, Latency: f.latency, GreetingDelay: f.greetingDelay,
 		Limits: f.limits, Maildir: f.save, CountOnly: !f.transcript, Transcripts: f.transcript}
+	if err := f.checkCounts(); err != nil {
+		return c, err
+	}
 	if changed("extensions") {
 		c.Extensions = smtptest.NoExtensions()
 		if len(f.extensions) != 1 || f.extensions[0] != "none" {
@@ -108,6 +105,23 @@ func (f *sinkFlags) config(changed func(string) bool) (smtptest.Config, error) {
 	return c, nil
 }
 
+func (f *sinkFlags) checkCounts() error {
+	l := &f.limits
+	for _, c := range []struct {
+		name  string
+		value int64
+	}{
+		{"latency", int64(f.latency)}, {"greeting-delay", int64(f.greetingDelay)}, {"exit-after", f.exitAfter},
+		{"max-size", l.MaxSize}, {"max-recipients", int64(l.RecipientsPerMessage)},
+		{"max-messages", int64(l.MessagesPerConnection)}, {"max-connections", int64(l.Connections)},
+	} {
+		if c.value < 0 {
+			return fmt.Errorf("--%s is negative", c.name)
+		}
+	}
+	return nil
+}
+
 func (f *sinkFlags) readTLS(c *smtptest.Config) error {
 	modes := map[string]smtptest.TLSMode{"none": smtptest.TLSNone, "starttls": smtptest.TLSStartTLS, "implicit": smtptest.TLSImplicit}
 	mode, ok := modes[f.tls]
@@ -115,6 +129,9 @@ func (f *sinkFlags) readTLS(c *smtptest.Config) error {
 		return fmt.Errorf("--tls %q is none of none, starttls, implicit", f.tls)
 	}
 	c.TLS = mode
+	if mode == smtptest.TLSNone && (f.writeCA != "" || f.cert != "" || f.key != "") {
+		return errors.New("a certificate needs --tls starttls or implicit")
+	}
 	if (f.cert == "") != (f.key == "") {
 		return errors.New("--cert and --key go together")
 	}
@@ -131,12 +148,15 @@ func (f *sinkFlags) readTLS(c *smtptest.Config) error {
 
 func (f *sinkFlags) readAuth(c *smtptest.Config) error {
 	if len(f.auth) == 0 {
-		if f.requireAuth {
-			return errors.New("--require-auth needs --auth user:password")
+		if f.requireAuth || len(f.mechanisms) > 0 {
+			return errors.New("--require-auth or --auth-mechanisms needs --auth user:password")
 		}
 		return nil
 	}
-	c.Auth = &smtptest.Auth{Users: make(map[string]string), Required: f.requireAuth, Mechanisms: f.mechanisms}
+	c.Auth = &smtptest.Auth{Users: make(map[string]string), Required: f.requireAuth}
+	for _, m := range f.mechanisms {
+		c.Auth.Mechanisms = append(c.Auth.Mechanisms, strings.ToUpper(m))
+	}
 	for _, a := range f.auth {
 		user, password, found := strings.Cut(a, ":")
 		if !found || user == "" {
@@ -170,80 +190,4 @@ func (f *sinkFlags) readRate(c *smtptest.Config) error {
 		c.Limits.Rate = smtptest.Rate{N: r.Count, Per: r.Per}
 	}
 	return nil
-}
-
-// run serves until ctx ends or enough messages have come.
-func (f *sinkFlags) run(ctx context.Context, app *app, config smtptest.Config) error {
-	ctx, enough := context.WithCancel(ctx)
-	defer enough()
-	if f.exitAfter > 0 {
-		var count atomic.Int64
-		config.Save = func(*smtptest.Message) {
-			if count.Add(1) == f.exitAfter {
-				time.AfterFunc(lastReply, enough)
-			}
-		}
-	}
-	server, err := smtptest.Listen(config)
-	if err != nil {
-		return withCode(exitUnavailable, fmt.Errorf("listen on %s: %w", f.listen, err))
-	}
-	defer server.Close()
-	if err := f.announce(app.stderr, server); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	if f.transcript {
-		for _, c := range server.Connections() {
-			fmt.Fprintf(app.stderr, "-- connection %d\n%s", c.Number, server.Transcript(c.Number))
-		}
-	}
-	stats := server.Stats()
-	if err := server.Close(); err != nil {
-		return err
-	}
-	return printSinkStats(app.stdout, stats)
-}
-
-// sinkStats is what a sink prints at its end.
-type sinkStats struct {
-	Accepted          int   `json:"accepted"`
-	Rejected          int   `json:"rejected"`
-	Mails             int   `json:"mail_commands"`
-	Commands          int   `json:"commands"`
-	Connections       int   `json:"connections"`
-	PeakConnections   int   `json:"peak_connections"`
-	MostMessagesOnOne int   `json:"most_messages_on_a_connection"`
-	LoginsAccepted    int   `json:"logins_accepted"`
-	LoginsRefused     int   `json:"logins_refused"`
-	OctetsIn          int64 `json:"octets_in"`
-	OctetsOut         int64 `json:"octets_out"`
-	RoundTrips        int64 `json:"round_trips"`
-}
-
-func printSinkStats(w io.Writer, s smtptest.Stats) error {
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	return out.Encode(sinkStats{Accepted: s.Accepted, Rejected: s.Rejected, Mails: s.Mails, Commands: s.Commands,
-		Connections: s.Connections, PeakConnections: s.Peak, MostMessagesOnOne: s.MostMessages,
-		LoginsAccepted: s.LoginsAccepted, LoginsRefused: s.LoginsRefused,
-		OctetsIn: s.OctetsIn, OctetsOut: s.OctetsOut, RoundTrips: s.RoundTrips})
-}
-
-// lastReply is how long the last message of --exit-after has for its reply.
-const lastReply = 200 * time.Millisecond
-
-func (f *sinkFlags) announce(w io.Writer, server *smtptest.Server) error {
-	if f.writeCA != "" {
-		if err := os.WriteFile(f.writeCA, server.CertificatePEM(), 0o644); err != nil {
-			return withCode(exitIO, err)
-		}
-	}
-	if host, _, err := net.SplitHostPort(f.listen); err == nil && host != "localhost" {
-		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-			fmt.Fprintln(w, "warning: not only this machine can connect")
-		}
-	}
-	_, err := fmt.Fprintf(w, "listening on %s\n", server.Addr())
-	return err
 }
