@@ -46,6 +46,7 @@ var ladder = []rung{
 
 	{dir: "internal/daemon", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "cmd/kaizen", ours: []string{"…/"}, third: []string{"*"}},
+	{dir: "test/interop/chunked", ours: []string{".", "smtp", "message"}},
 }
 
 // notInSenders are packages that a program which only sends must not link.

@@ -1,4 +1,4 @@
-// Chunked sends a file with BDAT (RFC 3030): what "kaizen send" does only for
+// Command chunked sends a file with BDAT (RFC 3030): what "kaizen send" does only for
 // content that cannot go otherwise.
 package main
 
