@@ -68,7 +68,9 @@ func (p *prepared) parseAttachments() error {
 		if err != nil {
 			return fieldError(a.label, a.Name, err)
 		}
-		p.size += int(min(size, 1<<40))/base64Line*78 + 512
+		encoded := min(size, 1<<40) / base64Line * 78
+		p.size += int(encoded) + 512
+		p.least += encoded
 		if a.ContentID != "" && p.html != "" {
 			p.inline = append(p.inline, a)
 		} else {

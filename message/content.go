@@ -31,7 +31,13 @@ func (m *Message) Content() (*smtp.Content, error) {
 	case inMemory:
 		return smtp.Bytes(octets), nil
 	}
-	return smtp.ReplayableWriterTo(m), nil
+	p, err := m.prepare()
+	if err != nil || p.least == 0 {
+		return smtp.ReplayableWriterTo(m), err
+	}
+	// At least that much: a server that takes less can say so before the content
+	// is sent (RFC 1870 §6.1 asks for an estimate).
+	return smtp.ReplayableWriterTo(m).DeclareSize(p.least), nil
 }
 
 // GetMessageID returns MessageID, which is set at the first use, as go-mail's

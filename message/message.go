@@ -99,7 +99,8 @@ type prepared struct {
 	attached     []*part
 	text, html   string // with LF line ends
 	boundary     string
-	size         int // estimate of the octets written
+	size         int   // estimate of the octets written
+	least        int64 // what the attachments are of them, as far as it is known
 }
 
 func (m *Message) prepare() (*prepared, error) {
