@@ -43,9 +43,9 @@ const ticketPause = 2 * time.Millisecond
 // updates are no concern of ours, an alert or a 421 is the end. A read timeout
 // does not harm crypto/tls.
 func (c *Conn) onlyTickets() error {
-	c.net.SetReadDeadline(time.Now().Add(ticketPause))
+	c.reader.conn.SetReadDeadline(time.Now().Add(ticketPause))
 	var octet [1]byte
-	_, err := c.net.Read(octet[:])
+	_, err := c.reader.conn.Read(octet[:])
 	switch {
 	case err == nil:
 		return errUnasked

@@ -88,7 +88,7 @@ func (c *Conn) sendChunk(x *exchange) *Error {
 	w := c.work
 	x.result.RoundTrips++
 	c.info.RoundTrips++
-	_, err := c.net.Write(w.out[x.begin:])
+	_, err := c.reader.conn.Write(w.out[x.begin:])
 	w.out = w.out[:0]
 	if err != nil {
 		return c.interrupted(x, err)

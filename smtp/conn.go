@@ -14,23 +14,21 @@ import (
 // Conn is one connection to a server. See the package comment for who may call what.
 type Conn struct {
 	config Config
-	server string
-	link   *link    // below TLS
-	net    net.Conn // what is read and written: the link, or TLS over it
+	link   *link // below TLS
 	memory *Memory
 
 	caps   Capabilities
 	info   Info
-	reader patientReader
-	work   *workspace // borrowed while busy
+	reader patientReader // its conn is what is read and written: the link, or TLS over it
+	work   *workspace    // borrowed while busy
 
 	secrets []string // what no reply may show, made when the first one comes
 
 	needAuth  bool
-	needReset bool // a transaction was begun since EHLO or the last RSET
-	reused    bool // a transaction was completed here
-	mails     int  // transactions begun
-	refusals  int  // transactions in a row that found no recipient
+	needReset bool  // a transaction was begun since EHLO or the last RSET
+	reused    bool  // a transaction was completed here
+	mails     int32 // transactions begun
+	refusals  int32 // transactions in a row that found no recipient
 
 	cause  atomic.Pointer[error]
 	closed atomic.Bool
@@ -77,7 +75,7 @@ func endOf(ctx context.Context) error {
 }
 
 // Format names the server alone: a connection knows the password.
-func (c *Conn) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "smtp connection to %s", c.server) }
+func (c *Conn) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "smtp connection to %s", c.info.Server) }
 
 // Capabilities are those of the last EHLO.
 func (c *Conn) Capabilities() Capabilities { return c.caps }
@@ -178,7 +176,7 @@ func (c *Conn) command(phase Phase, line, shown string) (Reply, *Error) {
 // server's last words are read, since they tell more than the error.
 func (c *Conn) write(phase Phase, p []byte) *Error {
 	c.info.RoundTrips++
-	_, err := c.net.Write(p)
+	_, err := c.reader.conn.Write(p)
 	if err == nil {
 		return nil
 	}
@@ -190,7 +188,7 @@ func (c *Conn) write(phase Phase, p []byte) *Error {
 
 // lost makes the error for a connection that broke, timed out or was cut.
 func (c *Conn) lost(phase Phase, err error, timeout time.Duration) *Error {
-	e := &Error{Server: c.server, Phase: phase, Class: ClassConnect}
+	e := &Error{Server: c.info.Server, Phase: phase, Class: ClassConnect}
 	var junk *Error
 	switch cause := c.closeCause(); {
 	case cause != nil:
@@ -231,12 +229,12 @@ func (c *Conn) refused(phase Phase, r Reply) *Error {
 	if class == ClassNone { // a success, but not the one that was asked for
 		class = ClassProtocol
 	}
-	return &Error{Server: c.server, Phase: phase, Class: class, Outcome: Rejected, Reply: r, Hint: hintFor(phase, class, r)}
+	return &Error{Server: c.info.Server, Phase: phase, Class: class, Outcome: Rejected, Reply: r, Hint: hintFor(phase, class, r)}
 }
 
 // broken makes the error for a server that does not keep to the protocol.
 func (c *Conn) broken(phase Phase, r Reply, what string) *Error {
-	return &Error{Server: c.server, Phase: phase, Class: ClassProtocol, Reply: r, Err: errors.New(what)}
+	return &Error{Server: c.info.Server, Phase: phase, Class: ClassProtocol, Reply: r, Err: errors.New(what)}
 }
 
 var errJunkAtLogin = errors.New("not an SMTP reply")
@@ -293,7 +291,7 @@ func (c *Conn) Quit(ctx context.Context) error {
 		return lost.orNil()
 	}
 	c.traceClosed(nil)
-	err := c.net.Close() // with TLS: close_notify first
+	err := c.reader.conn.Close() // with TLS: close_notify first
 	if lost != nil {
 		return lost
 	}

@@ -89,7 +89,7 @@ func (c *Conn) abandon(x *exchange, why *Error) *Error {
 // flushContent writes a full buffer of content that is not the last.
 func (c *Conn) flushContent(x *exchange) *Error {
 	w := c.work
-	_, err := c.net.Write(w.out)
+	_, err := c.reader.conn.Write(w.out)
 	w.out = w.out[:0]
 	if err != nil {
 		return c.interrupted(x, err)
@@ -169,7 +169,7 @@ func (c *Conn) finish(x *exchange, next func(ahead bool) *Transaction) (ahead *e
 func (c *Conn) commit(x *exchange) *Error {
 	if x.t.Commit != nil {
 		if err := x.t.Commit(); err != nil {
-			return &Error{Server: c.server, Phase: PhaseBody, Class: ClassCanceled, Err: err}
+			return &Error{Server: c.info.Server, Phase: PhaseBody, Class: ClassCanceled, Err: err}
 		}
 	}
 	if !x.t.commit() {
@@ -188,7 +188,7 @@ func (c *Conn) flushLast(x *exchange, end int) *Error {
 	}
 	c.info.RoundTrips++
 	x.committed = true
-	n, err := c.net.Write(w.out[x.begin:])
+	n, err := c.reader.conn.Write(w.out[x.begin:])
 	w.out = w.out[:0]
 	if err == nil {
 		if !x.settled {

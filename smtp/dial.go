@@ -18,8 +18,7 @@ import (
 // The context bounds dialling only. Errors are of type [*Error].
 func Dial(ctx context.Context, config Config) (*Conn, error) {
 	c := &Conn{config: config.withDefaults()}
-	c.server = c.config.Address()
-	c.info.Server = c.server
+	c.info.Server = c.config.Address()
 	c.memory = c.config.Memory
 	if err := c.check(); err != nil {
 		return nil, err
@@ -56,7 +55,7 @@ func (c *Conn) connect(ctx context.Context) error {
 	ctx, cancel := withTimeout(ctx, c.config.Timeouts.Connect)
 	defer cancel()
 	began := time.Now()
-	conn, err := c.config.DialContext(c.traceDial(ctx), "tcp", c.server)
+	conn, err := c.config.DialContext(c.traceDial(ctx), "tcp", c.info.Server)
 	if err != nil {
 		return c.unreachable(ctx, err)
 	}
@@ -75,7 +74,7 @@ func (c *Conn) connect(ctx context.Context) error {
 }
 
 func (c *Conn) unreachable(ctx context.Context, err error) *Error {
-	e := &Error{Server: c.server, Phase: PhaseConnect, Class: ClassConnect, Err: err}
+	e := &Error{Server: c.info.Server, Phase: PhaseConnect, Class: ClassConnect, Err: err}
 	var dns *net.DNSError
 	var timeout net.Error
 	switch {
@@ -127,7 +126,7 @@ func (c *Conn) handshake(ctx context.Context) *Error {
 }
 
 func (c *Conn) untrusted(ctx context.Context, err error) *Error {
-	e := &Error{Server: c.server, Phase: PhaseTLS, Class: ClassTLS, Err: err}
+	e := &Error{Server: c.info.Server, Phase: PhaseTLS, Class: ClassTLS, Err: err}
 	var (
 		record    tls.RecordHeaderError
 		authority x509.UnknownAuthorityError

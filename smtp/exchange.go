@@ -40,8 +40,8 @@ type verdicts struct {
 func (c *Conn) newExchange(t *Transaction) *exchange {
 	w := c.work
 	x := &w.exchanges[w.turn]
-	*x = exchange{t: t, level: c.Level(), before: c.mails}
-	v := &verdicts{Result: Result{Server: c.server, Level: x.level}}
+	*x = exchange{t: t, level: c.Level(), before: int(c.mails)}
+	v := &verdicts{Result: Result{Server: c.info.Server, Level: x.level}}
 	v.Recipients = v.first[:0]
 	if len(t.Envelope.To) > len(v.first) {
 		v.Recipients = make([]RecipientResult, 0, len(t.Envelope.To))
@@ -144,14 +144,14 @@ func (c *Conn) unfit(err error, class Class) *Error {
 	var known *Error
 	if errors.As(err, &known) {
 		e := *known
-		e.Server = c.server
+		e.Server = c.info.Server
 		return &e
 	}
 	return c.unfitIn(PhaseWaiting, err, class)
 }
 
 func (c *Conn) unfitIn(phase Phase, err error, class Class) *Error {
-	e := &Error{Server: c.server, Phase: phase, Class: class, Err: err}
+	e := &Error{Server: c.info.Server, Phase: phase, Class: class, Err: err}
 	var content *contentError
 	if errors.As(err, &content) {
 		e.Class, e.Hint = ClassContent, content.hint
@@ -160,7 +160,7 @@ func (c *Conn) unfitIn(phase Phase, err error, class Class) *Error {
 }
 
 func (c *Conn) canceled(phase Phase) *Error {
-	return &Error{Server: c.server, Phase: phase, Class: ClassCanceled, Err: errWithdrawn}
+	return &Error{Server: c.info.Server, Phase: phase, Class: ClassCanceled, Err: errWithdrawn}
 }
 
 func (x *exchange) encoding() encoding {

@@ -114,6 +114,6 @@ func (c *Conn) startTLS(ctx context.Context) error {
 }
 
 func (c *Conn) noTLS(r Reply, what string) error {
-	return &Error{Server: c.server, Phase: PhaseTLS, Class: ClassTLS, Reply: r, Err: errors.New(what),
+	return &Error{Server: c.info.Server, Phase: PhaseTLS, Class: ClassTLS, Reply: r, Err: errors.New(what),
 		Hint: "use port 465 with implicit TLS if there is one; only by explicit choice can mail go unencrypted"}
 }

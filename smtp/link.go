@@ -49,7 +49,6 @@ func (c *Conn) bare() bool { return c.info.TLS == nil }
 
 // speakOver makes conn what is read and written from now on.
 func (c *Conn) speakOver(conn net.Conn) {
-	c.net = conn
 	c.reader.conn = conn
 }
 

@@ -78,7 +78,7 @@ func plainOnly(names []string) []string {
 
 func (c *Conn) loginRefused(r Reply, why error) *Error {
 	if r.IsZero() {
-		return &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuth, Err: errors.New("no login mechanism was accepted")}
+		return &Error{Server: c.info.Server, Phase: PhaseAuth, Class: ClassAuth, Err: errors.New("no login mechanism was accepted")}
 	}
 	e := c.refused(PhaseAuth, r)
 	e.Outcome, e.Err = NotSent, why
@@ -88,7 +88,7 @@ func (c *Conn) loginRefused(r Reply, why error) *Error {
 // loginPlan checks that a login may take place here and chooses mechanisms.
 func (c *Conn) loginPlan() ([]string, *Error) {
 	if c.info.TLS == nil && !c.config.InsecureAuth && !c.loopback() {
-		return nil, &Error{Server: c.server, Phase: PhaseAuth, Class: ClassTLS,
+		return nil, &Error{Server: c.info.Server, Phase: PhaseAuth, Class: ClassTLS,
 			Err:  errors.New("the link is not encrypted: anyone on the way could read the password"),
 			Hint: "use TLS, or permit it in words (InsecureAuth)"}
 	}
@@ -98,7 +98,7 @@ func (c *Conn) loginPlan() ([]string, *Error) {
 		err = c.config.Auth.checkNUL()
 	}
 	if err != nil {
-		return nil, &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuth, Err: err}
+		return nil, &Error{Server: c.info.Server, Phase: PhaseAuth, Class: ClassAuth, Err: err}
 	}
 	return names, nil
 }
@@ -127,7 +127,7 @@ func (c *Conn) brokenLogin(ctx context.Context, err error) *Error {
 	if c.closeCause() != nil {
 		return c.lost(PhaseAuth, err, 0)
 	}
-	return &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuthTemporary, Err: err}
+	return &Error{Server: c.info.Server, Phase: PhaseAuth, Class: ClassAuthTemporary, Err: err}
 }
 
 // attempt goes through one exchange (RFC 4954 §4) and returns the last reply,
@@ -156,7 +156,7 @@ func (c *Conn) attempt(ctx context.Context, name string) (r Reply, lost *Error, 
 		err = finished(m)
 	}
 	if lost == nil && err != nil {
-		return r, &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuth, Err: err}, nil
+		return r, &Error{Server: c.info.Server, Phase: PhaseAuth, Class: ClassAuth, Err: err}, nil
 	}
 	return r, lost, refusedBecause(m)
 }
@@ -197,7 +197,7 @@ func (c *Conn) giveUpLogin(cause error) (Reply, *Error) {
 	if lost != nil {
 		return r, lost
 	}
-	return r, &Error{Server: c.server, Phase: PhaseAuth, Class: ClassAuth, Err: cause}
+	return r, &Error{Server: c.info.Server, Phase: PhaseAuth, Class: ClassAuth, Err: cause}
 }
 
 // authRidesAlong: the login can stand at the head of the first envelope's group

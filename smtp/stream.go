@@ -171,7 +171,7 @@ func (c *Conn) flushGroup(x *exchange) *Error {
 		x.result.Started = time.Now()
 	}
 	c.info.RoundTrips++
-	_, err := c.net.Write(w.out)
+	_, err := c.reader.conn.Write(w.out)
 	w.out = w.out[:0]
 	if err != nil && c.link.refused == nil {
 		return c.lost(PhaseMail, err, c.config.Timeouts.Data)
