@@ -55,6 +55,12 @@ type Prepared struct {
 	// Progress is told how many octets of content have been written. It must not
 	// block.
 	Progress func(octets int64)
+	// Commit is called, and waited for, before the octets that can deliver the
+	// message are written: a place to note that it may be sent from here on. It is
+	// called again for each further transaction and each try that comes that far,
+	// from the goroutine of a connection, which stands still meanwhile. An error
+	// takes the message back: it is not sent.
+	Commit func() error
 }
 
 // WriteTo makes a Prepared a [Message]. It is sent from its Content, not by

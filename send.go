@@ -105,7 +105,7 @@ func (d *delivery) transact(ctx context.Context, to []Recipient) (*smtp.Result, 
 func (d *delivery) item(to []Recipient) pool.Item {
 	m := d.message
 	item := pool.Item{Envelope: m.Envelope, Content: m.Content, Priority: priorities[m.Priority%4],
-		AllOrNothing: m.AllOrNothing, Chunking: m.Chunking, Binary: m.Binary, AllowLongLines: m.AllowLongLines, Progress: m.Progress}
+		AllOrNothing: m.AllOrNothing, Chunking: m.Chunking, Binary: m.Binary, AllowLongLines: m.AllowLongLines, Progress: m.Progress, Commit: m.Commit}
 	item.Envelope.To = to
 	return item
 }
