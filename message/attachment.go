@@ -4,16 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"mime"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
 // Attachment is a file that goes with a message. Its content is Data, or what
-// Open gives.
+// Open gives. [AttachFile], [AttachFS], [AttachReaderAt] and [AttachReader] make
+// one whose content is read in pieces when the message is written.
 type Attachment struct {
 	// Name is the file name the recipient sees.
 	Name string
@@ -23,30 +22,23 @@ type Attachment struct {
 	// ContentID makes it an image (or the like) that HTML shows: ContentID
 	// "logo" is <img src="cid:logo">.
 	ContentID string
+	// Inline asks readers to show it where it stands, behind the body, not as a
+	// file to be saved. One with a ContentID is inline anyway.
+	Inline bool
 
 	Data []byte
 	// Open, if set, is called each time the message is written, and must give
 	// the same octets each time. It is read in pieces and closed.
 	Open func() (io.ReadCloser, error)
 
-	path string // of AttachFile
-}
-
-// AttachFile attaches a file under its own name. It is opened when the message
-// is used, and must not change until the message has been sent.
-func AttachFile(path string) Attachment {
-	return Attachment{
-		Name: filepath.Base(path),
-		Open: func() (io.ReadCloser, error) { return os.Open(path) },
-		path: path,
-	}
+	probe func() (size int64, err error) // sees that Open will do; nil if nothing is known before
+	once  bool                           // Open works once
 }
 
 var (
 	errTwoContents = errors.New("has both Data and Open")
 	errContentID   = errors.New("not printable ASCII without spaces and angle brackets")
 	errMediaType   = errors.New("not of the form type/subtype")
-	errNotRegular  = errors.New("not a regular file")
 	errComposite   = errors.New("multipart and message types cannot be attached as such: use application/octet-stream")
 )
 
@@ -64,13 +56,14 @@ func (p *prepared) parseAttachments() error {
 		if err := a.parse(); err != nil {
 			return err
 		}
-		size, err := a.contentSize()
+		size, err := a.size()
 		if err != nil {
 			return fieldError(a.label, a.Name, err)
 		}
 		encoded := min(size, 1<<40) / base64Line * 78
 		p.size += int(encoded) + 512
 		p.least += encoded
+		p.once = p.once || a.once
 		if a.ContentID != "" && p.html != "" {
 			p.inline = append(p.inline, a)
 		} else {
@@ -135,27 +128,6 @@ func typeByName(name string) string {
 	return guess
 }
 
-// contentSize is the size as far as it is known, else 0. A file is opened to
-// see that it can be: nothing must be sent if it cannot.
-func (a *part) contentSize() (int64, error) {
-	if a.path == "" {
-		return int64(len(a.Data)), nil
-	}
-	f, err := os.Open(a.path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	if !info.Mode().IsRegular() {
-		return 0, &fs.PathError{Op: "attach", Path: a.path, Err: errNotRegular}
-	}
-	return info.Size(), nil
-}
-
 func (c *composer) writeAttachment(a *part) {
 	c.buf = a.appendHeader(c.buf)
 	if a.Open == nil {
@@ -206,7 +178,7 @@ func (a *part) appendHeader(dst []byte) []byte {
 		dst = appendParameter(dst, "name", plainName(a.Name))
 	}
 	dst = append(dst, "\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: "...)
-	if a.ContentID != "" {
+	if a.Inline || a.ContentID != "" {
 		dst = append(dst, "inline"...)
 	} else {
 		dst = append(dst, "attachment"...)

@@ -6,12 +6,38 @@ import "github.com/kaizenmail/kaizen/smtp"
 // above which it is composed anew each time it is written.
 const maxInMemory = 256 << 10
 
-// bytes composes a small message. Without an error, false means that the
-// message is for WriteTo: larger than maxInMemory.
-func (m *Message) bytes() ([]byte, bool, error) {
+// Content is the message's octets, ready to send: a small message is composed
+// now, a larger one each time it is sent. One with an attachment from
+// [AttachReader] is composed when it is sent, once.
+func (m *Message) Content() (*smtp.Content, error) {
 	p, err := m.prepare()
-	if err != nil || p.size > maxInMemory+maxInMemory/4 {
-		return nil, false, err
+	if err != nil {
+		return nil, err
+	}
+	octets, ok, err := p.inMemory()
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		return smtp.Bytes(octets), nil
+	}
+	content := smtp.ReplayableWriterTo(m)
+	if p.once {
+		content = smtp.WriterTo(m)
+	}
+	if p.least > 0 {
+		// At least that much: a server that takes less can say so before the content
+		// is sent (RFC 1870 §6.1 asks for an estimate).
+		content.DeclareSize(p.least)
+	}
+	return content, nil
+}
+
+// inMemory composes a small message. Without an error, false means that the
+// message is for WriteTo: larger than maxInMemory, or not to be read before.
+func (p *prepared) inMemory() ([]byte, bool, error) {
+	if p.once || p.size > maxInMemory+maxInMemory/4 {
+		return nil, false, nil
 	}
 	c := composer{full: maxInMemory, buf: make([]byte, 0, p.size)}
 	p.compose(&c)
@@ -19,25 +45,6 @@ func (m *Message) bytes() ([]byte, bool, error) {
 		return nil, false, nil
 	}
 	return c.buf, c.err == nil, c.err
-}
-
-// Content is the message's octets, ready to send: a small message is composed
-// now, a larger one each time it is sent.
-func (m *Message) Content() (*smtp.Content, error) {
-	octets, inMemory, err := m.bytes()
-	switch {
-	case err != nil:
-		return nil, err
-	case inMemory:
-		return smtp.Bytes(octets), nil
-	}
-	p, err := m.prepare()
-	if err != nil || p.least == 0 {
-		return smtp.ReplayableWriterTo(m), err
-	}
-	// At least that much: a server that takes less can say so before the content
-	// is sent (RFC 1870 §6.1 asks for an estimate).
-	return smtp.ReplayableWriterTo(m).DeclareSize(p.least), nil
 }
 
 // GetMessageID returns MessageID, which is set at the first use, as go-mail's

@@ -15,8 +15,9 @@ import (
 // "Ann Lee <ann@example.com>" (RFC 5322 §3.4), one in each string. The String
 // method of a net/mail.Address makes such a string.
 //
-// Writing a message twice gives the same octets. Hence a Message is one mail:
-// to use it for another one, clear Date and MessageID.
+// Writing a message twice gives the same octets, unless an attachment can be
+// read only once: see [AttachReader]. Hence a Message is one mail: to use it for
+// another one, clear Date and MessageID.
 type Message struct {
 	From    string
 	Sender  string // who sent it for From, if that is somebody else
@@ -83,10 +84,7 @@ func (m *Message) WriteTo(w io.Writer) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	c := composer{w: w, full: writeSize, buf: make([]byte, 0, min(p.size, writeSize+writeSlack))}
-	p.compose(&c)
-	c.flush()
-	return c.written, c.err
+	return p.writeTo(w)
 }
 
 // prepared is a message whose fields have been checked and parsed.
@@ -101,6 +99,7 @@ type prepared struct {
 	boundary     string
 	size         int   // estimate of the octets written
 	least        int64 // what the attachments are of them, as far as it is known
+	once         bool  // an attachment can be read once only
 }
 
 func (m *Message) prepare() (*prepared, error) {
@@ -135,6 +134,13 @@ func (p *prepared) parseAddresses() (err error) {
 	}
 	p.bcc, err = parseAddresses("Bcc", p.Bcc)
 	return err
+}
+
+func (p *prepared) writeTo(w io.Writer) (int64, error) {
+	c := composer{w: w, full: writeSize, buf: make([]byte, 0, min(p.size, writeSize+writeSlack))}
+	p.compose(&c)
+	c.flush()
+	return c.written, c.err
 }
 
 // compose writes the message: header, then body.
