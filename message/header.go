@@ -15,6 +15,8 @@ var ownedFields = [...]struct{ name, from string }{
 	{"Message-ID", "MessageID"}, {"Return-Path", "Delivery.ReturnPath"}, {"MIME-Version", "Text, HTML and Attachments"},
 	{"Content-Type", "Text, HTML and Attachments"}, {"Content-Transfer-Encoding", "Text, HTML and Attachments"},
 	{"Content-Disposition", "Attachments"}, {"Content-ID", "Attachments"},
+	{"In-Reply-To", "InReplyTo"}, {"References", "References"}, {"Importance", "Importance"}, {"X-Priority", "Importance"},
+	{"List-Unsubscribe", "Unsubscribe"}, {"List-Unsubscribe-Post", "Unsubscribe"},
 }
 
 func (p *prepared) checkHeader() error {
@@ -61,12 +63,18 @@ func (p *prepared) appendHeader(dst []byte) []byte {
 		// A header without any destination is legal and looks like spam.
 		dst = append(dst, "To: undisclosed-recipients:;\r\n"...)
 	}
-	dst = append(dst, "Message-ID: <"...)
-	dst = append(dst, bareID(p.MessageID)...)
-	dst = append(dst, ">\r\n"...)
+	dst = appendMessageIDs(dst, "Message-ID", p.MessageID)
+	if p.InReplyTo != "" {
+		dst = appendMessageIDs(dst, "In-Reply-To", p.InReplyTo)
+	}
+	if len(p.references) > 0 {
+		dst = appendMessageIDs(dst, "References", p.references...)
+	}
 	if p.Subject != "" {
 		dst = appendTextField(dst, "Subject", p.Subject)
 	}
+	dst = p.Importance.append(dst)
+	dst = p.Unsubscribe.append(dst)
 	for _, f := range p.Header {
 		dst = appendTextField(dst, f.Name, f.Value)
 	}

@@ -33,6 +33,17 @@ type Message struct {
 	HTML string
 
 	Attachments []Attachment
+	Calendar    Calendar
+
+	// InReplyTo is the Message-ID of the message that this one answers, and
+	// References those of its whole thread, oldest first: the References of that
+	// message and its own ID. Default: InReplyTo. All are with or without their
+	// angle brackets.
+	InReplyTo  string
+	References []string
+
+	Importance  Importance
+	Unsubscribe Unsubscribe
 
 	// Header holds further fields, written in this order. Their values are text:
 	// what is not ASCII is encoded (RFC 2047).
@@ -96,6 +107,9 @@ type prepared struct {
 	inline       []*part // shown by the HTML
 	attached     []*part
 	text, html   string // with LF line ends
+	calendar     string // likewise
+	method       string // of the calendar
+	references   []string
 	boundary     string
 	size         int   // estimate of the octets written
 	least        int64 // what the attachments are of them, as far as it is known
@@ -104,7 +118,8 @@ type prepared struct {
 
 func (m *Message) prepare() (*prepared, error) {
 	p := &prepared{Message: m}
-	for _, step := range []func() error{p.parseAddresses, p.checkHeader, p.stamp, p.parseBody, p.parseAttachments} {
+	for _, step := range []func() error{p.parseAddresses, p.checkHeader, p.parseThread, p.checkImportance,
+		p.checkUnsubscribe, p.stamp, p.parseBody, p.parseAttachments, p.parseCalendar} {
 		if err := step(); err != nil {
 			return nil, err
 		}

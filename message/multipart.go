@@ -15,7 +15,8 @@ func boundaryFor(messageID string) string {
 }
 
 // writeBody writes the part tree: mixed(alternative(text, related(html,
-// inline…)), attachments…), leaving out every level that would hold one part.
+// inline…), calendar), attachments…), leaving out every level that would hold
+// one part.
 func (p *prepared) writeBody(c *composer) {
 	c.boundary = p.boundary
 	if len(p.attached) == 0 {
@@ -24,7 +25,7 @@ func (p *prepared) writeBody(c *composer) {
 		return
 	}
 	c.begin("mixed", "m")
-	if p.text != "" || p.html != "" {
+	if p.text != "" || p.html != "" || p.calendar != "" {
 		c.next("m")
 		p.writeAlternative(c)
 	}
@@ -36,18 +37,35 @@ func (p *prepared) writeBody(c *composer) {
 }
 
 func (p *prepared) writeAlternative(c *composer) {
-	switch {
-	case p.html == "":
+	versions := 0
+	for _, version := range [...]string{p.text, p.html, p.calendar} {
+		if version != "" {
+			versions++
+		}
+	}
+	if versions < 2 {
+		p.writeVersions(c, func() {})
+		return
+	}
+	c.begin("alternative", "a")
+	p.writeVersions(c, func() { c.next("a") })
+	c.end("a")
+}
+
+// writeVersions writes the body in every form there is, the best one last
+// (RFC 2046 §5.1.4), and empty plain text if there is none.
+func (p *prepared) writeVersions(c *composer, next func()) {
+	if p.text != "" || p.html == "" && p.calendar == "" {
+		next()
 		c.writeText("plain", p.text)
-	case p.text == "":
+	}
+	if p.html != "" {
+		next()
 		p.writeHTML(c)
-	default:
-		c.begin("alternative", "a")
-		c.next("a")
-		c.writeText("plain", p.text)
-		c.next("a")
-		p.writeHTML(c)
-		c.end("a")
+	}
+	if p.calendar != "" {
+		next()
+		c.writeText("calendar; method="+p.method, p.calendar)
 	}
 }
 

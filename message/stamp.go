@@ -26,9 +26,16 @@ func (p *prepared) stamp() error {
 	if year := m.Date.Year(); year < 1900 || year > 9999 {
 		return fieldError("Date", m.Date.String(), errYear)
 	}
-	id := bareID(m.MessageID)
-	if at := strings.IndexByte(id, '@'); at < 1 || at == len(id)-1 || len(id) > 900 || !isToken(id) {
-		return fieldError("MessageID", m.MessageID, errMessageID)
+	if err := checkMessageID(m.MessageID); err != nil {
+		return fieldError("MessageID", m.MessageID, err)
+	}
+	return nil
+}
+
+func checkMessageID(id string) error {
+	id = bareID(id)
+	if at := strings.IndexByte(id, '@'); at < 1 || at == len(id)-1 || len(id) > maxUnbroken || !isToken(id) {
+		return errMessageID
 	}
 	return nil
 }
