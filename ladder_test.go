@@ -25,7 +25,7 @@ var ladder = []rung{
 	{dir: "queue/queuetest", ours: []string{"smtp", "queue"}},
 	{dir: "queue/memory", ours: []string{"smtp", "queue"}},
 
-	{dir: "message", ours: []string{"smtp"}, third: []string{"golang.org/x/…/"}},
+	{dir: "message", ours: []string{"smtp"}, third: []string{"golang.org/x/…/", "github.com/emersion/go-msgauth/dkim"}},
 	{dir: "message/mailtemplate", ours: []string{"message"}, third: []string{"*"}},
 	{dir: "internal/limit", ours: []string{"smtp"}},
 	{dir: "internal/pool", ours: []string{"smtp", "internal/limit"}},

@@ -16,7 +16,7 @@ import (
 
 func TestAttachFrom(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("abcdefg", 100_000)
+	long := strings.Repeat("abcdefg", 50_000)
 	fsys := fstest.MapFS{"dir/a.csv": {Data: []byte(long)}}
 	for name, a := range map[string]message.Attachment{
 		"file system": message.AttachFS(fsys, "dir/a.csv"),

@@ -60,6 +60,9 @@ func (p *prepared) parseAttachments() error {
 		if err != nil {
 			return fieldError(a.label, a.Name, err)
 		}
+		if a.once && len(p.DKIM) > 0 {
+			return fieldError(a.label, a.Name, errSignOnce)
+		}
 		encoded := min(size, 1<<40) / base64Line * 78
 		p.size += int(encoded) + 512
 		p.least += encoded

@@ -1,6 +1,11 @@
 package message
 
-import "github.com/kaizenmail/kaizen/smtp"
+import (
+	"io"
+	"slices"
+
+	"github.com/kaizenmail/kaizen/smtp"
+)
 
 // maxInMemory is the size up to which a message is composed once and kept, and
 // above which it is composed anew each time it is written.
@@ -44,7 +49,14 @@ func (p *prepared) inMemory() ([]byte, bool, error) {
 	if c.err == errTooLarge {
 		return nil, false, nil
 	}
-	return c.buf, c.err == nil, c.err
+	if c.err != nil || len(p.DKIM) == 0 {
+		return c.buf, c.err == nil, c.err
+	}
+	fields, _, err := p.signed.sign(p.DKIM, func(w io.Writer) (int64, error) {
+		n, err := w.Write(c.buf)
+		return int64(n), err
+	})
+	return slices.Concat(fields, c.buf), err == nil, err
 }
 
 // GetMessageID returns MessageID, which is set at the first use, as go-mail's

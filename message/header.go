@@ -16,7 +16,7 @@ var ownedFields = [...]struct{ name, from string }{
 	{"Content-Type", "Text, HTML and Attachments"}, {"Content-Transfer-Encoding", "Text, HTML and Attachments"},
 	{"Content-Disposition", "Attachments"}, {"Content-ID", "Attachments"},
 	{"In-Reply-To", "InReplyTo"}, {"References", "References"}, {"Importance", "Importance"}, {"X-Priority", "Importance"},
-	{"List-Unsubscribe", "Unsubscribe"}, {"List-Unsubscribe-Post", "Unsubscribe"},
+	{"List-Unsubscribe", "Unsubscribe"}, {"List-Unsubscribe-Post", "Unsubscribe"}, {"DKIM-Signature", "DKIM"},
 }
 
 func (p *prepared) checkHeader() error {

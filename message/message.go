@@ -54,9 +54,14 @@ type Message struct {
 	Date      time.Time
 	MessageID string
 
+	// DKIM signs the message, once for each. The signatures are made at the first
+	// writing and stay the same as long as the message does.
+	DKIM []DKIM
+
 	Delivery Delivery
 
-	mu sync.Mutex // held while Date and MessageID are filled
+	mu     sync.Mutex // held while Date and MessageID are filled
+	signed signed
 }
 
 // Field is one field of a header.
@@ -95,7 +100,18 @@ func (m *Message) WriteTo(w io.Writer) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return p.writeTo(w)
+	if len(p.DKIM) == 0 {
+		return p.writeTo(w)
+	}
+	octets, small, err := p.inMemory()
+	if err != nil {
+		return 0, err
+	}
+	if small {
+		n, err := w.Write(octets)
+		return int64(n), err
+	}
+	return p.signed.writeSigned(w, p.DKIM, p.writeTo)
 }
 
 // prepared is a message whose fields have been checked and parsed.
@@ -119,7 +135,7 @@ type prepared struct {
 func (m *Message) prepare() (*prepared, error) {
 	p := &prepared{Message: m}
 	for _, step := range []func() error{p.parseAddresses, p.checkHeader, p.parseThread, p.checkImportance,
-		p.checkUnsubscribe, p.stamp, p.parseBody, p.parseAttachments, p.parseCalendar} {
+		p.checkUnsubscribe, p.checkSignatures, p.stamp, p.parseBody, p.parseAttachments, p.parseCalendar} {
 		if err := step(); err != nil {
 			return nil, err
 		}

@@ -23,15 +23,21 @@ var (
 )
 
 // Raw is a message that exists already, in the form of RFC 5322. Its octets are
-// sent as they are, but for Bcc and Resent-Bcc, which are taken out. Nothing is
-// added: not even a missing Date or Message-ID.
+// sent as they are, but for Bcc and Resent-Bcc, which are taken out. Nothing but
+// signatures is added: not even a missing Date or Message-ID.
 type Raw struct {
 	Data []byte
 	// Open, if set, is called for the octets instead, each time they are needed,
 	// and must give the same each time.
 	Open func() (io.ReadCloser, error)
 
+	// DKIM signs the message, once for each, with the line ends that it has on the
+	// wire; see [Message].
+	DKIM []DKIM
+
 	Delivery Delivery
+
+	signed signed
 }
 
 // RawFile is the message in a file.
@@ -84,8 +90,19 @@ func (r *Raw) envelope(header rawHeader, prefix string) (smtp.Envelope, error) {
 	return r.Delivery.envelope(&senders[0], recipients)
 }
 
-// WriteTo writes the message without its Bcc fields.
-func (r *Raw) WriteTo(w io.Writer) (written int64, err error) {
+// WriteTo writes the message without its Bcc fields. To be signed, it is read
+// twice.
+func (r *Raw) WriteTo(w io.Writer) (int64, error) {
+	if len(r.DKIM) == 0 {
+		return r.writeTo(w)
+	}
+	if err := checkDKIM(r.DKIM); err != nil {
+		return 0, err
+	}
+	return r.signed.writeSigned(w, r.DKIM, r.writeTo)
+}
+
+func (r *Raw) writeTo(w io.Writer) (written int64, err error) {
 	source, err := r.open()
 	if err != nil {
 		return 0, err
@@ -213,4 +230,9 @@ func (f *rawField) value() string {
 }
 
 // Content is the message's octets, opened anew each time it is sent.
-func (r *Raw) Content() (*smtp.Content, error) { return smtp.ReplayableWriterTo(r), nil }
+func (r *Raw) Content() (*smtp.Content, error) {
+	if err := checkDKIM(r.DKIM); err != nil {
+		return nil, err
+	}
+	return smtp.ReplayableWriterTo(r), nil
+}
