@@ -23,7 +23,14 @@ type messageFlags struct {
 	replyTo          []string
 	subject          string
 	text, html       string
-	attach, header   []string
+	attach, inline   []string
+	header           []string
+	calendar         string
+	inReplyTo        string
+	importance       string
+	unsubscribe      []string
+	oneClick         bool
+	dkim             []string
 	raw              string
 	dsn              []string
 	textGiven, typed bool // --text was given; the text is to be read from standard input
@@ -40,13 +47,21 @@ func (f *messageFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&f.text, "text", "", "plain `TEXT`, or @FILE (default: standard input)")
 	flags.StringVar(&f.html, "html", "", "`HTML` text, or @FILE; beside --text it is the better version")
 	flags.StringArrayVar(&f.attach, "attach", nil, "attach a `FILE`; may be repeated")
+	flags.StringArrayVar(&f.inline, "inline", nil, "attach an image `FILE` that --html shows as cid:FILE (its name without folders); may be repeated")
+	flags.StringVar(&f.calendar, "calendar", "", "iCalendar `FILE` to send as an invitation, cancellation or answer, as its METHOD says")
+	flags.StringVar(&f.inReplyTo, "in-reply-to", "", "`MESSAGE-ID` of the message that this one answers")
+	flags.StringVar(&f.importance, "importance", "", "`HOW MUCH` the message matters: high, normal or low")
+	flags.StringArrayVar(&f.unsubscribe, "unsubscribe", nil, "https `URL` or mailto: address for leaving the mailing; one of each may be given")
+	flags.BoolVar(&f.oneClick, "one-click", false, "a POST to the --unsubscribe URL is enough (RFC 8058)")
 	flags.StringArrayVar(&f.header, "header", nil, "a further `'NAME: VALUE'`; may be repeated")
+	flags.StringArrayVar(&f.dkim, "dkim", nil, "sign: `DOMAIN:SELECTOR:KEYFILE`; may be repeated")
 	flags.StringVar(&f.raw, "raw", "", "send the message in `FILE` (- is standard input) as it is; --from and --to replace its envelope")
 	flags.StringSliceVar(&f.dsn, "dsn", nil, "`WHEN` to notify the sender: never, or some of success,failure,delay")
 }
 
 // onlyComposed are flags that would change a message which --raw sends as it is.
-var onlyComposed = []string{"cc", "bcc", "reply-to", "subject", "text", "html", "attach", "header"}
+var onlyComposed = []string{"cc", "bcc", "reply-to", "subject", "text", "html", "attach", "inline", "calendar",
+	"in-reply-to", "importance", "unsubscribe", "one-click", "header"}
 
 // check finds what is wrong before anything is read or asked.
 func (f *messageFlags) check(cmd *cobra.Command) error {
@@ -66,10 +81,17 @@ func (f *messageFlags) check(cmd *cobra.Command) error {
 			return misuse(cmd, fmt.Errorf("--header %q is not of the form 'Name: value'", h))
 		}
 	}
-	if _, err := f.notify(); err != nil {
-		return misuse(cmd, err)
+	for _, check := range []func() error{f.checkNotify, f.checkFields, f.checkDKIM} {
+		if err := check(); err != nil {
+			return misuse(cmd, err)
+		}
 	}
 	return nil
+}
+
+func (f *messageFlags) checkNotify() error {
+	_, err := f.notify()
+	return err
 }
 
 func (f *messageFlags) notify() (set smtp.Notify, err error) {
@@ -120,8 +142,21 @@ func (f *messageFlags) compose(ctx context.Context, app *app) (*message.Message,
 		name, value, _ := strings.Cut(h, ":")
 		m.Header = append(m.Header, message.Field{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 	}
+	for _, file := range f.inline {
+		a := message.AttachFile(file)
+		a.ContentID = a.Name
+		m.Attachments = append(m.Attachments, a)
+	}
 	for _, file := range f.attach {
 		m.Attachments = append(m.Attachments, message.AttachFile(file))
+	}
+	f.fillFields(m)
+	var err error
+	if m.Calendar.Text, err = readCalendar(f.calendar); err != nil {
+		return nil, err
+	}
+	if m.DKIM, err = f.signatures(); err != nil {
+		return nil, err
 	}
 	return m, f.readBody(ctx, app, m)
 }

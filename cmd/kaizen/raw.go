@@ -25,6 +25,10 @@ func (f *messageFlags) prepareRaw(ctx context.Context, app *app) (*kaizen.Prepar
 	}
 	raw.Delivery.Notify, _ = f.notify() // checked before
 	raw.Delivery.ReturnPath = f.from
+	var err error
+	if raw.DKIM, err = f.signatures(); err != nil {
+		return nil, err
+	}
 	envelope, err := f.rawEnvelope(raw)
 	if err != nil {
 		return nil, err
