@@ -13,7 +13,10 @@ import (
 // brackets (RFC 5321 §4.5.3.1.3).
 const maxAddress = 254
 
-var errLongAddress = errors.New("address over 254 octets")
+var (
+	errLongAddress = errors.New("address over 254 octets")
+	errEndsInDot   = errors.New("the domain ends in a dot, which mail addresses cannot (RFC 5321 §4.1.2)")
+)
 
 // address is a parsed mailbox, ready for header and envelope.
 type address struct {
@@ -63,6 +66,9 @@ func readAddress(s string) (address, error) {
 	}
 	parsed, err := mail.ParseAddress(s)
 	if err != nil {
+		if strings.HasSuffix(strings.TrimRight(s, "> "), ".") {
+			err = errEndsInDot
+		}
 		return address{}, err
 	}
 	// An encoded word in the name may hide what the plain text must not hold.
@@ -104,7 +110,16 @@ func asciiDomain(domain string) (string, error) {
 	if isASCII(domain) {
 		return domain, nil
 	}
-	return idna.Lookup.ToASCII(domain)
+	labels, err := idna.Lookup.ToASCII(domain)
+	switch {
+	case err != nil:
+		return "", err
+	case strings.HasSuffix(labels, "."):
+		return "", errEndsInDot
+	case !isHostName(labels): // too long, or characters that mean nothing have left nothing
+		return "", errDomain
+	}
+	return labels, nil
 }
 
 // quoteLocal writes a local part as a dot-atom if it is one, else as a quoted
