@@ -51,7 +51,7 @@ func newRootCommand(app *app) *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
 
-	addGroup(root, "Mail", newSendCommand(app), newVerifyCommand(app))
+	addGroup(root, "Mail", newSendCommand(app), newBulkCommand(app), newVerifyCommand(app))
 	addGroup(root, "See and measure", newDemoCommand(app), newBenchCommand(app), newSinkCommand(app))
 	const about = "About this program"
 	addGroup(root, about, newVersionCommand(app))

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -107,7 +106,7 @@ func (s *sending) hand(ctx context.Context, a kaizen.Account, p *kaizen.Prepared
 	if s.once {
 		a.Limits.Rates = kaizen.NoRate()
 	}
-	client := kaizen.New(kaizen.Config{Logger: slog.New(slog.NewTextHandler(s.app.stderr, nil))})
+	client := kaizen.New(kaizen.Config{Logger: s.app.logger()})
 	receipt, err := client.Send(ctx, a, p)
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateVerdict)
 	defer cancel()
