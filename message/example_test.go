@@ -1,13 +1,19 @@
 package message_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"log"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/message"
+	"github.com/kaizenmail/kaizen/smtp"
+	"github.com/kaizenmail/kaizen/smtp/smtptest"
 )
 
 func ExampleMessage() {
@@ -62,4 +68,71 @@ func ExampleAttachFile() {
 		fmt.Println(missing.Field, missing.Value)
 	}
 	// Output: Attachments[0] no such report.pdf
+}
+
+// One body for many, each with an envelope of their own: it is composed, and
+// signed, once.
+func ExampleMessage_manyRecipients() {
+	server := smtptest.NewServer(smtptest.Config{Network: smtptest.Memory})
+	defer server.Close()
+	account, err := kaizen.ParseURL("smtp://" + server.Addr() + "?tls=none&rate=none")
+	if err != nil {
+		log.Fatal(err)
+	}
+	account.DialContext = server.DialContext // as this server is not on the network
+	client := kaizen.New(kaizen.Config{})
+	defer client.Close()
+
+	prepared, err := kaizen.Prepare(&message.Message{
+		From: "News <news@example.com>", Bcc: []string{"subscribers@example.com"}, // replaced below
+		Subject: "News", Text: "Nothing new.\n",
+		Unsubscribe: message.Unsubscribe{Mailto: "leave@example.com"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, subscriber := range []string{"ann@example.org", "bob@example.org", "cy@example.org"} {
+		one := *prepared
+		one.Envelope.To = smtp.To(subscriber)
+		if _, err := client.Send(context.Background(), account, &one); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(server.Stats().Accepted, "sent")
+	// Output: 3 sent
+}
+
+// What was sent can be kept: written again, it is the same octets.
+func ExampleMessage_sentFolder() {
+	m := &message.Message{From: "ann@example.com", To: []string{"bob@example.org"}, Subject: "Hello", Text: "Hello Bob\n"}
+	var sent, kept bytes.Buffer
+	if _, err := m.WriteTo(&sent); err != nil { // or client.Send
+		log.Fatal(err)
+	}
+	if _, err := m.WriteTo(&kept); err != nil { // into the Sent folder
+		log.Fatal(err)
+	}
+	fmt.Println(bytes.Equal(sent.Bytes(), kept.Bytes()))
+	// Output: true
+}
+
+func ExampleDKIM() {
+	key, err := message.ParseDKIMKey([]byte("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=")) // from a file: DKIMKeyFile
+	if err != nil {
+		log.Fatal(err)
+	}
+	m := &message.Message{
+		From: "ann@example.com", To: []string{"bob@example.org"}, Text: "Hello Bob\n",
+		DKIM: []message.DKIM{{Domain: "example.com", Selector: "mail2026", Key: key}},
+	}
+	var b strings.Builder
+	if _, err := m.WriteTo(&b); err != nil {
+		log.Fatal(err)
+	}
+	field, _, _ := strings.Cut(b.String(), " bh=")
+	fmt.Println(field)
+	fmt.Println("mail2026._domainkey.example.com TXT", key.Record())
+	// Output:
+	// DKIM-Signature: a=ed25519-sha256;
+	// mail2026._domainkey.example.com TXT v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
 }
