@@ -36,6 +36,7 @@ func TestGreetingsThatTurnUsAway(t *testing.T) {
 		{"code 600", "S: 600 hello", smtp.ClassProtocol, 0, "600"},
 		{"code 120", "S: 120 in ten minutes", smtp.ClassProtocol, 0, "120"},
 		{"codes that change", "S: 220-mx\nS: 554 no", smtp.ClassProtocol, 0, "554"},
+		{"more than a greeting", "S: 220 mx\nS: 250 hello", smtp.ClassProtocol, 0, "more than it was asked"},
 		{"too long a line", "S> \"220 " + strings.Repeat("x", 20_000) + "\\r\\n\"", smtp.ClassProtocol, 0, "octets"},
 		{"too many lines", strings.Repeat("S: 220-x\n", 600), smtp.ClassProtocol, 0, "lines"},
 	} {

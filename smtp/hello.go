@@ -44,7 +44,7 @@ func (c *Conn) greeting() error {
 	if r.Code != 220 {
 		return c.refused(PhaseGreeting, r)
 	}
-	return nil
+	return c.unasked(PhaseGreeting).orNil() // or it would be taken for the answer to EHLO
 }
 
 // hello says EHLO, or HELO to a server that knows no better (RFC 5321 §3.2).
