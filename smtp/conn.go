@@ -113,8 +113,8 @@ func (c *Conn) reply(phase Phase) (Reply, *Error) {
 	c.reader.expect(timeout)
 	r, err := c.work.replies.next()
 	if err != nil {
-		if known := (*Error)(nil); phase == PhaseAuth && errors.As(err, &known) {
-			err = &Error{Class: known.Class, Err: errJunkAtLogin} // its words may repeat the password
+		if known := (*Error)(nil); c.config.Auth != nil && phase >= PhaseAuth && errors.As(err, &known) {
+			err = &Error{Class: known.Class, Err: errJunk} // its words may repeat the password
 		}
 		return Reply{}, c.lost(phase, err, timeout)
 	}
@@ -237,7 +237,7 @@ func (c *Conn) broken(phase Phase, r Reply, what string) *Error {
 	return &Error{Server: c.info.Server, Phase: phase, Class: ClassProtocol, Reply: r, Err: errors.New(what)}
 }
 
-var errJunkAtLogin = errors.New("not an SMTP reply")
+var errJunk = errors.New("not an SMTP reply")
 
 var errServerClosed = errors.New("the server closed the connection")
 

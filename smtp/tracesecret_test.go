@@ -2,6 +2,7 @@ package smtp_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +50,33 @@ func TestTraceHidesTheLogin(t *testing.T) {
 			}
 			if !strings.Contains(seen.String(), "AUTH "+mechanism) || !strings.Contains(seen.String(), "MAIL FROM:<ann@example.com>") {
 				t.Errorf("the trace misses commands:\n%s", seen.String())
+			}
+		})
+	}
+}
+
+// What is no reply is quoted in the error, but not once the server knows the
+// password: it may be what it says.
+func TestJunkIsNotQuotedAfterALogin(t *testing.T) {
+	t.Parallel()
+	const password = "planted-7f3a"
+	for _, junk := range []string{password + " is no reply", "250-fine\nS: " + password} {
+		t.Run(junk, func(t *testing.T) {
+			t.Parallel()
+			s := smtptest.NewScripted(smtptest.Dialogue("S: 220 mx\nC~ ^EHLO\nS: 250-mx\nS: 250 AUTH PLAIN\nC~ ^AUTH\nS: 235 ok\nC~ ^MAIL\nS: " + junk + "\nS! wait"))
+			defer s.Close()
+			conn, err := smtp.Dial(t.Context(), smtp.Config{Host: "localhost", TLS: smtp.TLSNone, DialContext: s.DialContext,
+				Auth: &smtp.Auth{Username: "ann", Password: password}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_, err = conn.Send(t.Context(), &smtp.Transaction{
+				Envelope: smtp.Envelope{From: "ann@example.com", To: smtp.To("bob@example.net")},
+				Content:  smtp.Bytes([]byte("Subject: x\r\n\r\nx\r\n")),
+			})
+			if e := (*smtp.Error)(nil); !errors.As(err, &e) || e.Class != smtp.ClassProtocol || strings.Contains(err.Error(), password) {
+				t.Errorf("%v", err)
 			}
 		})
 	}
