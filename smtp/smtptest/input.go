@@ -48,6 +48,9 @@ func (in *input) line() ([]byte, error) {
 	scanned := 0
 	for {
 		if i := bytes.IndexByte(in.octets[in.r+scanned:in.w], '\n'); i >= 0 {
+			if scanned+i > maxLine {
+				return nil, errLongLine
+			}
 			line := in.octets[in.r : in.r+scanned+i+1]
 			in.r += len(line)
 			return line, nil
