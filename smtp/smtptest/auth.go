@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Auth says who may log in (RFC 4954), and how.
@@ -16,6 +17,9 @@ type Auth struct {
 	// SCRAM-SHA-1, SCRAM-SHA-256 and both with -PLUS (offered over TLS only),
 	// XOAUTH2, OAUTHBEARER, EXTERNAL.
 	Mechanisms []string
+	// AnySecret takes any name and secret by the mechanisms that show them: PLAIN,
+	// LOGIN, XOAUTH2 and OAUTHBEARER.
+	AnySecret bool
 	// Required refuses MAIL with 530 before a login.
 	Required bool
 	// BeforeTLS offers AUTH on an unencrypted link too where STARTTLS is offered.
@@ -71,9 +75,11 @@ func (s *session) auth(arg []byte) error {
 	run := mechanisms[name]
 	switch {
 	case len(offered) == 0:
-		return s.answer(verdict{reply: Reply{502, "5.5.1 Command not implemented"}})
+		return s.answer(verdict{reply: s.words.NotImplemented})
 	case !s.extended || s.authed || s.tx.open:
-		return s.answer(verdict{reply: badSequence})
+		return s.answer(verdict{reply: s.words.BadSequence})
+	case s.wantsTLS():
+		return s.answer(verdict{reply: s.words.TLSRequired})
 	case run == nil || !slices.Contains(offered, name):
 		return s.answer(verdict{reply: Reply{504, "5.5.4 Mechanism not offered"}})
 	}
@@ -89,7 +95,7 @@ func (s *session) auth(arg []byte) error {
 
 // conclude gives the verdict on a login.
 func (s *session) conclude(x *exchange, err error) error {
-	reply := Reply{235, "2.7.0 Authentication successful"}
+	reply := s.words.LoggedIn
 	switch {
 	case err == nil:
 	case errors.Is(err, errWrongSecret):
@@ -101,13 +107,16 @@ func (s *session) conclude(x *exchange, err error) error {
 	default:
 		return err
 	}
+	if r, taken := s.server.logins.take(time.Now(), 1); !taken && reply.Code != 501 {
+		reply = r
+	}
 	if verdict := s.config.Auth.Verdict; verdict != nil && reply.Code != 501 {
 		if r := verdict(x.mechanism, x.user); r != nil {
 			reply = *r
 		}
 	}
 	if s.config.AuthDelay > 0 {
-		if err := s.pauseReplies(); err != nil {
+		if err := s.pauseReplies(s.config.AuthDelay); err != nil {
 			return err
 		}
 	}
@@ -122,12 +131,12 @@ func (s *session) conclude(x *exchange, err error) error {
 	return s.answer(v)
 }
 
-// pauseReplies lets what was said leave, then waits for AuthDelay.
-func (s *session) pauseReplies() error {
+// pauseReplies lets what was said leave, then waits.
+func (s *session) pauseReplies(d time.Duration) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	return s.pause(s.config.AuthDelay)
+	return s.pause(d)
 }
 
 // first returns the initial response, asking for it if there was none.
@@ -169,6 +178,9 @@ func decode(text string) ([]byte, error) {
 // check compares a secret with the user's.
 func (x *exchange) check(user, secret string) error {
 	x.user = user
+	if x.session.config.Auth.AnySecret {
+		return nil
+	}
 	if want, known := x.session.config.Auth.Users[user]; !known || want != secret {
 		return errWrongSecret
 	}

@@ -5,20 +5,24 @@ import (
 )
 
 var (
-	badSequence = Reply{503, "5.5.1 Bad sequence of commands"}
-	badSyntax   = Reply{501, "5.5.4 Syntax error in the arguments"}
-	ok          = Reply{250, "2.0.0 Ok"}
+	badSyntax = Reply{501, "5.5.4 Syntax error in the arguments"}
+	ok        = Reply{250, "2.0.0 Ok"}
 )
 
 // command carries out one command line.
 func (s *session) command(line []byte) error {
 	text, clean := bytes.CutSuffix(line, []byte("\r\n"))
+	if !clean && s.config.Quirks.RefuseBareLF {
+		s.reply(bareLF)
+		return errEnd
+	}
 	if !clean || bytes.ContainsAny(text, "\r\x00") {
 		return s.answer(verdict{reply: Reply{500, "5.5.2 Bare CR, bare LF or NUL in a command"}})
 	}
 	verb, arg, _ := bytes.Cut(text, []byte(" "))
 	var room [9]byte // one more than the longest verb, so that none longer fits
 	name := string(upper(room[:0], verb))
+	s.verb, s.arg = name, nil
 	s.recordCommand(name, text)
 	if end, err := s.unsynchronised(name); end {
 		return err
@@ -41,17 +45,15 @@ func (s *session) dispatch(verb string, arg []byte) error {
 	case "EHLO", "HELO":
 		return s.greet(verb, arg)
 	case "NOOP":
-		return s.answer(s.judge(PhaseNOOP, arg, ok))
+		return s.answer(s.judge(PhaseNOOP, arg, s.words.Noop))
 	case "QUIT":
 		return s.quit()
 	case "STARTTLS":
 		return s.startTLS(arg)
 	case "AUTH":
 		return s.auth(arg)
-	case "VRFY":
-		return s.answer(verdict{reply: Reply{252, "2.1.5 Cannot verify"}})
 	}
-	return s.answer(verdict{reply: Reply{502, "5.5.2 Command not recognized"}})
+	return s.other(verb, arg)
 }
 
 // upper appends b in upper case: no more of it than any verb has.
@@ -89,7 +91,7 @@ func (s *session) unsynchronised(verb string) (bool, error) {
 	}
 	switch {
 	case q.RejectPipelining:
-		s.reply(Reply{500, "5.5.1 Invalid command: Pipelining not supported"})
+		s.reply(s.words.Pipelining)
 	case last:
 		s.reply(Reply{554, "5.5.0 Error: SMTP protocol synchronization"})
 	default:
@@ -106,24 +108,25 @@ func (s *session) greet(verb string, arg []byte) error {
 	case len(bytes.TrimSpace(arg)) == 0 || bytes.ContainsAny(arg, " \t"):
 		reply = badSyntax
 	case verb == "EHLO":
+		s.client = string(arg)
 		reply = s.ehlo()
 	default:
-		reply.Text = s.config.Name
+		reply.Text = s.words.Hello
+		s.client = string(arg)
 	}
 	v := s.judge(PhaseEHLO, arg, reply)
 	if v.holds() {
 		s.hello, s.extended = true, verb == "EHLO"
 		s.tx.clear()
-		name := string(arg)
-		s.ledger.note(func(c *ConnectionInfo) { c.Hello = name })
+		s.ledger.note(func(c *ConnectionInfo) { c.Hello = s.client })
 	}
 	return s.answer(v)
 }
 
 func (s *session) rset() error {
-	reply := ok
+	reply := s.words.Rset
 	if s.config.Quirks.RefuseRSET {
-		reply = Reply{502, "5.5.1 Command not implemented"}
+		reply = s.words.NotImplemented
 	}
 	v := s.judge(PhaseRSET, nil, reply)
 	if v.holds() {
@@ -133,7 +136,7 @@ func (s *session) rset() error {
 }
 
 func (s *session) quit() error {
-	v := s.judge(PhaseQUIT, nil, Reply{221, "2.0.0 Bye"})
+	v := s.judge(PhaseQUIT, nil, s.words.Quit)
 	if err := s.answer(v); err != nil || v.holds() {
 		return errEnd
 	}
@@ -141,10 +144,10 @@ func (s *session) quit() error {
 }
 
 func (s *session) startTLS(arg []byte) error {
-	reply := Reply{220, "2.0.0 Ready to start TLS"}
+	reply := s.words.StartTLS
 	switch {
 	case !s.offersStartTLS():
-		reply = Reply{502, "5.5.1 Command not implemented"}
+		reply = s.words.NotImplemented
 	case len(arg) > 0:
 		reply = badSyntax
 	case s.in.waiting() > 0:

@@ -38,24 +38,37 @@ type Config struct {
 	Addr    string // default 127.0.0.1:0; in memory localhost:25, or :465 with TLSImplicit
 	Name    string // what the server calls itself; default mx.example.com
 	// Buffer is how many octets a memory connection holds each way; default
-	// 64 KB, negative means any number.
+	// 64 KB, negative means any number. A TCP connection holds about as many of
+	// what the client sends, if it is positive: a small window.
 	Buffer int
 
 	TLS       TLSMode
 	TLSConfig *tls.Config // default: a certificate for localhost, 127.0.0.1, ::1 and example.com
+	// RequireTLS refuses AUTH and MAIL with 530 as long as STARTTLS is offered.
+	RequireTLS bool
 
 	// Extensions are the EHLO lines; nil means DefaultExtensions. STARTTLS and
-	// AUTH are added according to TLS and Auth.
+	// AUTH are there according to TLS and Auth: where the list has these words,
+	// else at its end.
 	Extensions []string
 	NoEHLO     bool // 502 to EHLO: HELO only
 
 	Auth *Auth // nil: no AUTH
 
+	// Replies are the server's own words.
+	Replies Replies
+	// UnknownRecipients are refused with Replies.UnknownRecipient: addresses, and
+	// domains as @example.com. Case does not matter.
+	UnknownRecipients []string
+
 	// Latency is the round trip of the link: each flight of replies arrives that
 	// much after it was written. Flights overlap, as on a real link.
 	Latency       time.Duration
 	GreetingDelay time.Duration
-	AuthDelay     time.Duration // before the verdict on a login
+	// Timeout is how long the server waits for a client to say more before it
+	// replies 421 and closes; 0 means for ever.
+	Timeout   time.Duration
+	AuthDelay time.Duration // before the verdict on a login
 
 	Limits Limits
 	Quirks Quirks
@@ -93,7 +106,9 @@ type Limits struct {
 	// MessagesReply is the answer to the MAIL beyond that; default 421, after
 	// which the server closes. Another code leaves the connection open.
 	MessagesReply        Reply
-	Rate                 Rate
+	Rate                 Rate  // how fast
+	Quota                Rate  // how much, in a window that is longer
+	Logins               Rate  // verdicts on logins; 454 4.7.0 beyond
 	RecipientsPerMessage int   // 452 4.5.3 beyond
 	MaxSize              int64 // octets of a message; 552 beyond
 }
@@ -107,6 +122,8 @@ type Rate struct {
 	Reply Reply
 	// AtFinal says no at the end of the content instead of at MAIL.
 	AtFinal bool
+	// Recipients counts these instead of messages, and says no at the end.
+	Recipients bool
 }
 
 // Quirks are ways in which servers in the field differ.
@@ -138,6 +155,21 @@ type Quirks struct {
 	// DataAlways answers DATA with 354 even if no recipient was accepted, as
 	// RFC 2920 permits; the content is refused then.
 	DataAlways bool
+	// CrowdedAtFinal greets connections over Limits.Connections all the same, and
+	// refuses their messages at the end of the content (Exchange Online).
+	CrowdedAtFinal bool
+	// QueueConnections lets connections over Limits.Connections wait, unanswered,
+	// until others have closed, instead of refusing them (smtp-sink -m).
+	QueueConnections bool
+	// EnhancedAnyway sends enhanced codes also where ENHANCEDSTATUSCODES was not
+	// offered.
+	EnhancedAnyway bool
+	// RefuseBareLF answers 521 and closes when a line of a command or content
+	// ends in LF alone (Postfix with smtpd_forbid_bare_newline=reject).
+	RefuseBareLF bool
+	// LineLimit answers 521 and closes after a longer command line, its end
+	// included (Haraka: 512).
+	LineLimit int
 	// SplitReplies writes each octet of each reply by itself.
 	SplitReplies bool
 	// MultilineReplies makes every reply one of three lines.

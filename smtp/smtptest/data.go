@@ -7,11 +7,6 @@ import (
 	"time"
 )
 
-var (
-	noRecipients = Reply{554, "5.5.1 No valid recipients"}
-	tooBig       = Reply{552, "5.3.4 Message too big"}
-)
-
 // data carries out DATA (RFC 5321 §4.1.1.4).
 func (s *session) data(arg []byte) error {
 	v := s.judge(PhaseDATA, nil, s.checkData(arg))
@@ -22,12 +17,14 @@ func (s *session) data(arg []byte) error {
 	if err != nil || !v.holds() || v.reply.Code != 354 {
 		return err
 	}
-	s.tx.content.begin(s)
+	if err := s.tx.content.begin(s); err != nil {
+		return err
+	}
 	if err := s.in.untilDot(s.tx.content.add); err != nil {
 		return err
 	}
 	if s.config.Quirks.RejectPipelining && s.in.waiting() > 0 {
-		s.reply(Reply{500, "5.5.1 Invalid command: Pipelining not supported"})
+		s.reply(s.words.Pipelining)
 		return errEnd
 	}
 	return s.final()
@@ -38,16 +35,16 @@ func (s *session) checkData(arg []byte) Reply {
 	case len(arg) > 0:
 		return badSyntax
 	case !s.tx.open || s.tx.chunked || s.tx.broken:
-		return badSequence
+		return s.words.BadSequence
 	case s.tx.binary:
 		return Reply{503, "5.5.1 BINARYMIME needs BDAT"}
 	case len(s.tx.to) == 0 && !s.config.Quirks.DataAlways:
-		return noRecipients
+		return s.words.NoRecipients
 	}
 	if s.sessionLimitReached() {
-		return Reply{452, "4.7.0 Too many messages on this connection"}
+		return s.config.Limits.MessagesReply.or(Reply{452, "4.7.0 Too many messages on this connection"})
 	}
-	return Reply{354, "End with CRLF.CRLF"}
+	return s.words.Data
 }
 
 func (s *session) sessionLimitReached() bool {
@@ -74,7 +71,9 @@ func (s *session) bdat(arg []byte) error {
 		return s.refuseBDAT(size, last, verdict{reply: reply})
 	}
 	if !s.tx.chunked {
-		s.tx.content.begin(s)
+		if err := s.tx.content.begin(s); err != nil {
+			return err
+		}
 		s.tx.chunked = true
 	}
 	if err := s.in.octetsOf(size, s.tx.content.add); err != nil {
@@ -84,7 +83,7 @@ func (s *session) bdat(arg []byte) error {
 		return s.final()
 	}
 	if s.tx.content.overflow {
-		reply = tooBig
+		reply = s.words.TooLarge
 	}
 	v := s.judge(PhaseDATA, arg, reply)
 	s.tx.broken = s.tx.broken || !v.holds()
@@ -97,15 +96,15 @@ func (s *session) checkBDAT(arg []byte) (size int64, last bool, r Reply) {
 	last = more && strings.EqualFold(rest, "LAST")
 	switch {
 	case !s.server.offer.keywords["CHUNKING"]:
-		return 0, false, Reply{502, "5.5.1 Command not implemented"}
+		return 0, false, s.words.NotImplemented
 	case err != nil || size < 0 || more && !last:
 		return 0, false, badSyntax
 	case !s.tx.open || s.tx.broken:
-		return size, last, badSequence
+		return size, last, s.words.BadSequence
 	case len(s.tx.to) == 0:
-		return size, last, noRecipients
+		return size, last, s.words.NoRecipients
 	case s.sessionLimitReached():
-		return size, last, Reply{452, "4.7.0 Too many messages on this connection"}
+		return size, last, s.config.Limits.MessagesReply.or(Reply{452, "4.7.0 Too many messages on this connection"})
 	}
 	return size, last, ok
 }
@@ -132,7 +131,7 @@ func (s *session) final() error {
 	reply, counted := s.checkFinal(now)
 	v := s.judge(PhaseFinal, id, reply)
 	if counted && !v.holds() {
-		s.server.rate.giveBack(now)
+		s.server.giveBack(true, now, len(s.tx.to))
 	}
 	if !v.holds() {
 		s.ledger.rejected.Add(1)
@@ -144,7 +143,7 @@ func (s *session) final() error {
 		return s.endTransaction(v)
 	}
 	if v.fault == nil {
-		v.fault = s.server.faults.strike(PhaseAfterFinal, &s.seen)
+		v.fault = s.strikes(PhaseAfterFinal)
 		if v.fault != nil && v.fault.Action == Answer {
 			v.reply = v.fault.Reply
 		}
@@ -163,19 +162,20 @@ func (s *session) endTransaction(v verdict) error {
 
 // checkFinal also tells whether the message was counted against the rate.
 func (s *session) checkFinal(now time.Time) (r Reply, counted bool) {
-	rate := s.config.Limits.Rate
-	limited := rate.N > 0 && rate.AtFinal
 	switch {
 	case len(s.tx.to) == 0:
-		return noRecipients, false
+		return s.words.NoRecipients, false
 	case s.tx.broken:
-		return badSequence, false
+		return s.words.BadSequence, false
 	case s.tx.content.overflow:
-		return tooBig, false
-	case limited && !s.server.rate.take(rate, now):
-		return rate.Reply.or(Reply{451, "4.7.1 Rate limit exceeded"}), false
+		return s.words.TooLarge, false
+	case s.crowded && s.config.Quirks.CrowdedAtFinal && s.server.crowded(s):
+		return s.words.TooManyConnections, false
 	}
-	return Reply{250, "2.0.0 Ok: queued as C" + strconv.Itoa(s.number) + "M" + strconv.Itoa(s.mails)}, limited
+	if r, taken := s.server.take(true, now, len(s.tx.to)); !taken {
+		return r, false
+	}
+	return s.words.Accepted, true
 }
 
 // content is what was read of a message.
@@ -187,6 +187,7 @@ type content struct {
 	keep     bool
 	data     []byte // all of it, if it is kept
 	overflow bool
+	last     byte   // octet, where bare LFs are looked for
 	fault    *Fault // in the body, still to come
 }
 
@@ -194,15 +195,33 @@ func (c *content) clear() {
 	*c = content{head: c.head[:0]}
 }
 
-func (c *content) begin(s *session) {
+func (c *content) begin(s *session) error {
 	c.clear()
 	c.session = s
 	c.keep = s.config.KeepMessages || s.config.Save != nil || s.server.maildir != nil
-	c.fault = s.server.faults.strike(PhaseBody, &s.seen)
+	c.fault = s.strikes(PhaseBody)
+	if f := c.fault; f != nil && f.Octets == 0 && (f.Action == Delay || f.After > 0) {
+		return c.strike() // before anything was read
+	}
+	return nil
+}
+
+// strike carries out the fault in the body.
+func (c *content) strike() error {
+	fault := c.fault
+	c.fault = nil
+	if fault.Action == Stall {
+		return c.session.stopReading()
+	}
+	return c.session.misbehave(fault, fault.Reply)
 }
 
 // add takes the next octets.
 func (c *content) add(b []byte) error {
+	if c.session.config.Quirks.RefuseBareLF && c.hasBareLF(b) {
+		c.session.reply(bareLF)
+		return errEnd
+	}
 	c.octets += int64(len(b))
 	if most := c.session.config.Limits.MaxSize; most > 0 && c.octets > most {
 		c.overflow, c.data = true, nil
@@ -214,14 +233,22 @@ func (c *content) add(b []byte) error {
 		c.data = append(c.data, b...)
 	}
 	if c.fault != nil && c.octets >= c.fault.Octets {
-		fault := c.fault
-		c.fault = nil
-		if fault.Action == Stall {
-			return c.session.stopReading()
-		}
-		return c.session.misbehave(fault, fault.Reply)
+		return c.strike()
 	}
 	return nil
+}
+
+var bareLF = Reply{521, "5.5.2 {name} Error: bare <LF> received"}
+
+// hasBareLF looks for a LF without CR, also where octets come in pieces.
+func (c *content) hasBareLF(b []byte) bool {
+	for i, octet := range b {
+		if octet == '\n' && c.last != '\r' {
+			return true
+		}
+		c.last = b[i]
+	}
+	return false
 }
 
 var headEnd = []byte("\r\n\r\n")

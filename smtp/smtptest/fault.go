@@ -17,7 +17,7 @@ const (
 	Reset                  // reset the connection (RST) without a reply
 	Close421               // reply 421, then close
 	Stall                  // never reply again, but read on; at PhaseBody do not even read
-	Delay                  // reply later
+	Delay                  // reply later, or read later at PhaseBody
 	Drip                   // reply one octet at a time, with a pause after each
 	Vanish                 // reply, then close
 	Extra                  // reply, and one more reply behind it
@@ -57,8 +57,18 @@ type Fault struct {
 	PerConnection bool
 	// Prob restricts the fault to a share of the occurrences; 0 means all.
 	Prob float64
+	// Verb, in upper case, restricts the fault to one of the commands of its
+	// phase: EHLO or HELO, DATA or BDAT, VRFY.
+	Verb string
+	// After is how long the server waits before it does anything of this. A
+	// fault at PhaseBody that waits, and none of whose octets are due, does so
+	// before the server reads any content.
+	After time.Duration
 	// Pause is that of Delay (default 1 s) and Drip (default 10 ms).
 	Pause time.Duration
+	// Again is the chance, below 1, that Delay pauses once more; it is taken
+	// again after each further pause.
+	Again float64
 	// Reply is that of Answer and Extra, and may replace that of Close421.
 	Reply Reply
 }
@@ -83,8 +93,8 @@ func newFaults(list []Fault, seed uint64) *faults {
 }
 
 // strike tells which fault, if any, happens at this occurrence of a phase.
-// here counts the occurrences on the connection.
-func (f *faults) strike(p Phase, here *[phaseCount]int) *Fault {
+// here counts the occurrences on the connection; verb is the command.
+func (f *faults) strike(p Phase, verb string, here *[phaseCount]int) *Fault {
 	if f.byPhase[p] == nil {
 		return nil
 	}
@@ -96,11 +106,23 @@ func (f *faults) strike(p Phase, here *[phaseCount]int) *Fault {
 		if fault.PerConnection {
 			n = here[p]
 		}
-		if (fault.Nth == 0 || fault.Nth == n) && f.chance(fault.Prob) {
+		if (fault.Nth == 0 || fault.Nth == n) && (fault.Verb == "" || fault.Verb == verb) && f.chance(fault.Prob) {
 			return fault
 		}
 	}
 	return nil
+}
+
+// maxPauses bounds what bad luck can do.
+const maxPauses = 1000
+
+// pauses is how often Delay waits this time.
+func (f *faults) pauses(fault *Fault) time.Duration {
+	n := 1
+	for fault.Again > 0 && n < maxPauses && f.chance(fault.Again) {
+		n++
+	}
+	return time.Duration(n)
 }
 
 func (f *faults) chance(p float64) bool {

@@ -258,7 +258,8 @@ func TestCloseConnections(t *testing.T) {
 func TestParseFaultRefuses(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "mail", "nowhere:drop", "mail:jump", "mail@5:drop", "body@x:drop", "mail:reply",
-		"mail:reply=99 x", "mail:delay=soon", "mail:drop=1", "mail:drop:2", "mail:drop:0th", "mail:drop:5th:6th", "idle@-1s:421"} {
+		"mail:reply=99 x", "mail:delay=soon", "mail:drop=1", "mail:drop:2", "mail:drop:0th", "mail:drop:5th:6th", "idle@-1s:421",
+		"mail:delay=1s~100%", "mail:delay=1s~x", "mail:drip=1s~5%", "mail:drop:after=-1s", "mail:drop:only=X1"} {
 		if f, err := smtptest.ParseFault(text); err == nil {
 			t.Errorf("%q: %+v", text, f)
 		}
@@ -267,7 +268,8 @@ func TestParseFaultRefuses(t *testing.T) {
 
 func FuzzParseFault(f *testing.F) {
 	for _, text := range []string{"final:drop:0.01", "mail:421:5th", "body@2000:reset", "idle@30s:421",
-		"rcpt:reply=550 5.1.1 No such user: bob:2nd:conn", "ehlo:delay=3s", "noop:drip=10ms:0.5:3rd"} {
+		"rcpt:reply=550 5.1.1 No such user: bob:2nd:conn", "ehlo:delay=3s", "noop:drip=10ms:0.5:3rd",
+		"mail:delay=1s~30%", "body:421=550 5.3.0 Enough:after=5s", "other:drop:only=vrfy:conn"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -14,10 +14,11 @@ import (
 //
 // where is the number of octets (body) or the quiet time (idle) before it
 // happens. Actions are drop, reset, 421, stall, delay, drip, vanish, extra,
-// missing, reply and oversize; delay and drip take a duration; 421, extra and
-// reply take a reply, which reply must have. Conditions are a probability
-// (0.01), an occurrence (5th), and conn, which counts occurrences on each
-// connection by itself. Examples:
+// missing, reply and oversize; delay and drip take a duration, delay also with
+// the chance of one more (1s~30%); 421, extra and reply take a reply, which
+// reply must have. Conditions are a probability (0.01), an occurrence (5th),
+// conn, which counts occurrences on each connection by itself, a command of the
+// phase (only=HELO), and a time to wait before (after=2s). Examples:
 //
 //	final:drop:0.01
 //	mail:421:5th
@@ -25,6 +26,7 @@ import (
 //	idle@30s:421
 //	rcpt:reply=550 5.1.1 No such user:2nd:conn
 //	ehlo:delay=3s
+//	other:drop:only=VRFY
 func ParseFault(text string) (Fault, error) {
 	var f Fault
 	where, rest, ok := strings.Cut(text, ":")
@@ -79,6 +81,17 @@ func (f *Fault) parseCondition(text string) bool {
 		f.PerConnection = true
 		return true
 	}
+	if after, is := strings.CutPrefix(text, "after="); is && f.After == 0 {
+		d, err := time.ParseDuration(after)
+		f.After = max(d, 0)
+		return err == nil && d > 0
+	}
+	if verb, is := strings.CutPrefix(text, "only="); is && f.Verb == "" {
+		if isVerb(verb) {
+			f.Verb = strings.ToUpper(verb)
+		}
+		return f.Verb != ""
+	}
 	if p, err := strconv.ParseFloat(text, 64); err == nil && p > 0 && p <= 1 && f.Prob == 0 {
 		f.Prob = p
 		return true
@@ -92,6 +105,10 @@ func (f *Fault) parseCondition(text string) bool {
 	}
 	f.Nth = n
 	return true
+}
+
+func isVerb(text string) bool {
+	return text != "" && strings.Trim(strings.ToUpper(text), "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 func (f *Fault) parseAction(text string) error {
@@ -109,10 +126,7 @@ func (f *Fault) parseAction(text string) error {
 	}
 	switch f.Action {
 	case Delay, Drip:
-		var err error
-		if f.Pause, err = time.ParseDuration(arg); err != nil || f.Pause <= 0 {
-			return fmt.Errorf("want a positive duration, not %q", arg)
-		}
+		return f.parsePause(arg)
 	case Close421, Extra, Answer:
 		var valid bool
 		if f.Reply, valid = parseReply(arg); !valid {
@@ -121,6 +135,23 @@ func (f *Fault) parseAction(text string) error {
 	default:
 		return fmt.Errorf("%s takes no argument", name)
 	}
+	return nil
+}
+
+// parsePause reads 2s or 2s~30%.
+func (f *Fault) parsePause(text string) (err error) {
+	pause, chance, again := strings.Cut(text, "~")
+	if f.Pause, err = time.ParseDuration(pause); err != nil || f.Pause <= 0 {
+		return fmt.Errorf("want a positive duration, not %q", pause)
+	}
+	if !again {
+		return nil
+	}
+	percent, err := strconv.Atoi(strings.TrimSuffix(chance, "%"))
+	if err != nil || percent < 1 || percent > 99 || f.Action != Delay {
+		return fmt.Errorf("want delay=duration~1%% to 99%%, not %q", text)
+	}
+	f.Again = float64(percent) / 100
 	return nil
 }
 
@@ -140,6 +171,9 @@ func (f Fault) String() string {
 	case f.Pause > 0:
 		b = fmt.Appendf(b, "=%v", f.Pause)
 	}
+	if f.Again > 0 {
+		b = fmt.Appendf(b, "~%.0f%%", f.Again*100)
+	}
 	if f.Prob > 0 {
 		b = fmt.Appendf(b, ":%v", f.Prob)
 	}
@@ -148,6 +182,12 @@ func (f Fault) String() string {
 	}
 	if f.PerConnection {
 		b = append(b, ":conn"...)
+	}
+	if f.Verb != "" {
+		b = fmt.Appendf(b, ":only=%s", f.Verb)
+	}
+	if f.After > 0 {
+		b = fmt.Appendf(b, ":after=%v", f.After)
 	}
 	return string(b)
 }

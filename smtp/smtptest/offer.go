@@ -1,6 +1,7 @@
 package smtptest
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -10,36 +11,65 @@ type offer struct {
 	lines    []string
 	keywords map[string]bool
 	enhanced bool
+	unknown  map[string]bool // recipients and @domains, in lower case
 }
 
 func newOffer(c Config) offer {
-	o := offer{keywords: map[string]bool{}, lines: c.Extensions}
+	o := offer{keywords: map[string]bool{}, lines: slices.Clone(c.Extensions)}
 	if o.lines == nil {
 		o.lines = DefaultExtensions()
+	}
+	for _, keyword := range []string{"STARTTLS", "AUTH"} {
+		if !slices.Contains(o.lines, keyword) {
+			o.lines = append(o.lines, keyword)
+		}
 	}
 	for i, line := range o.lines {
 		keyword, _, _ := strings.Cut(strings.ToUpper(line), " ")
 		o.keywords[keyword] = true
 		if strings.EqualFold(line, "SIZE") && c.Limits.MaxSize > 0 {
-			o.lines = append([]string(nil), o.lines...)
 			o.lines[i] = "SIZE " + strconv.FormatInt(c.Limits.MaxSize, 10)
 		}
+	}
+	for _, address := range c.UnknownRecipients {
+		if o.unknown == nil {
+			o.unknown = map[string]bool{}
+		}
+		o.unknown[strings.ToLower(address)] = true
 	}
 	o.enhanced = o.keywords["ENHANCEDSTATUSCODES"]
 	return o
 }
 
+func (o *offer) isUnknown(address []byte) bool {
+	whole := strings.ToLower(string(address))
+	at := strings.LastIndexByte(whole, '@')
+	return o.unknown[whole] || at >= 0 && o.unknown[whole[at:]]
+}
+
 // ehlo is the reply to EHLO in the session's present state.
 func (s *session) ehlo() Reply {
-	lines := append([]string{s.config.Name}, s.server.offer.lines...)
-	if s.offersStartTLS() {
-		lines = append(lines, "STARTTLS")
-	}
-	if mechanisms := s.mechanisms(); len(mechanisms) > 0 {
-		lines = append(lines, "AUTH "+strings.Join(mechanisms, " "))
+	lines := []string{s.words.Hello}
+	for _, line := range s.server.offer.lines {
+		switch line {
+		case "STARTTLS":
+			if !s.offersStartTLS() {
+				continue
+			}
+		case "AUTH":
+			mechanisms := s.mechanisms()
+			if len(mechanisms) == 0 {
+				continue
+			}
+			line += " " + strings.Join(mechanisms, " ")
+		}
+		lines = append(lines, line)
 	}
 	return Reply{250, strings.Join(lines, "\n")}
 }
+
+// wantsTLS: STARTTLS comes first.
+func (s *session) wantsTLS() bool { return s.config.RequireTLS && s.offersStartTLS() }
 
 func (s *session) offersStartTLS() bool {
 	return s.config.TLS == TLSStartTLS && s.secure == nil

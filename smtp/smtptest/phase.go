@@ -21,12 +21,13 @@ const (
 	PhaseNOOP                    // NOOP
 	PhaseQUIT                    // QUIT
 	PhaseIdle                    // waiting for a command after EHLO, outside a transaction
+	PhaseOther                   // VRFY, EXPN, HELP, XCLIENT, XFORWARD and what is no command
 	phaseCount
 )
 
 var phaseNames = [phaseCount]string{
 	"connect", "greeting", "ehlo", "starttls", "tls", "auth", "mail", "rcpt", "data",
-	"body", "final", "after-final", "rset", "noop", "quit", "idle",
+	"body", "final", "after-final", "rset", "noop", "quit", "idle", "other",
 }
 
 // String returns the name of the phase as ParseFault reads it.

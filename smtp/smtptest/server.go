@@ -19,7 +19,12 @@ type Server struct {
 	tls      *tls.Config // nil without TLS
 	listener net.Listener
 	faults   *faults
-	rate     rateWindow
+	words    Replies
+	limits   []*allowance // of messages
+	logins   *allowance
+	ids      atomic.Int64  // for Replies.QueueID
+	slots    chan struct{} // connections that may be open; nil without QueueConnections
+	closing  chan struct{}
 	maildir  *maildir // nil without
 	messages atomic.Int64
 	running  sync.WaitGroup // the accept loop and the sessions
@@ -49,10 +54,17 @@ func Listen(config Config) (*Server, error) {
 		config:   config,
 		faults:   newFaults(config.Faults, config.Seed),
 		sessions: map[*session]struct{}{},
+		limits:   messageAllowances(config.Limits),
+		logins:   newAllowance(config.Limits.Logins, tooManyLogins),
+		closing:  make(chan struct{}),
+	}
+	if most := config.Limits.Connections; config.Quirks.QueueConnections && most > 0 {
+		s.slots = make(chan struct{}, most)
 	}
 	if s.config.Name == "" {
 		s.config.Name = "mx.example.com"
 	}
+	s.words = s.config.Replies.withDefaults()
 	s.offer = newOffer(s.config)
 	if err := s.prepare(); err != nil {
 		return nil, fmt.Errorf("smtptest: %w", err)
@@ -78,16 +90,39 @@ func (s *Server) prepare() (err error) {
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 func (s *Server) accept() {
-	for {
+	for s.acquire() {
 		conn, err := s.listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
 			time.Sleep(5 * time.Millisecond) // out of descriptors: others may close some
+			s.release()
 			continue
 		}
+		if tcp, isTCP := conn.(*net.TCPConn); isTCP && s.config.Buffer > 0 {
+			tcp.SetReadBuffer(s.config.Buffer)
+		}
 		s.admit(conn)
+	}
+}
+
+// acquire waits until one more connection may be open; false: the server closes.
+func (s *Server) acquire() bool {
+	if s.slots == nil {
+		return true
+	}
+	select {
+	case s.slots <- struct{}{}:
+		return true
+	case <-s.closing:
+		return false
+	}
+}
+
+func (s *Server) release() {
+	if s.slots != nil {
+		<-s.slots
 	}
 }
 
@@ -125,12 +160,26 @@ func (s *Server) openNow() int {
 	return open
 }
 
+// crowded reports whether enough older connections are open to fill the limit.
+func (s *Server) crowded(sess *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	older := 0
+	for other := range s.sessions {
+		if other.number < sess.number && !other.ended.Load() {
+			older++
+		}
+	}
+	return older >= s.config.Limits.Connections
+}
+
 func (s *Server) forget(sess *session) {
 	now := time.Now()
 	sess.ledger.note(func(c *ConnectionInfo) { c.Closed = now })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, sess)
+	s.release()
 	if s.config.CountOnly {
 		s.fold(sess.ledger)
 	}
@@ -202,6 +251,9 @@ func (s *Server) open(which func(*session) bool) []*session {
 // after 5 seconds it logs what it waits for. It may be called again.
 func (s *Server) Close() error {
 	s.mu.Lock()
+	if !s.closed {
+		close(s.closing)
+	}
 	s.closed = true
 	s.mu.Unlock()
 	err := s.listener.Close()

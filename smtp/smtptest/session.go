@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ var errEnd = errors.New("smtptest: session ended")
 type session struct {
 	server *Server
 	config *Config
+	words  *Replies
 	number int
 	ledger *ledger
 	link   *link
@@ -27,10 +29,14 @@ type session struct {
 	in     input
 	out    []byte // replies not written yet
 	seen   [phaseCount]int
+	verb   string // of the command that is carried out, as far as it is known
+	arg    []byte // what the reply is about: an address, a Message-ID
+	id     int64  // of the message, where Replies.QueueID shapes it
 
-	crowded  bool // over the limit of connections
-	hello    bool // EHLO or HELO was accepted
-	extended bool // it was EHLO
+	crowded  bool   // over the limit of connections
+	hello    bool   // EHLO or HELO was accepted
+	client   string // what the client called itself
+	extended bool   // it was EHLO
 	user     string
 	authed   bool
 	errors   int // refusals so far
@@ -38,6 +44,7 @@ type session struct {
 	tx       transaction
 	ending   ending
 	halted   bool // stalled: never speak again
+	watched  bool // a read has a deadline of its own
 
 	idle  atomic.Bool   // waits for a command outside a transaction
 	ended atomic.Bool   // the server is closing, or has closed
@@ -50,10 +57,11 @@ type session struct {
 
 func newSession(s *Server, conn net.Conn, number int) *session {
 	l := &ledger{info: ConnectionInfo{Number: number, Opened: time.Now()}}
-	sess := &session{server: s, config: &s.config, number: number, ledger: l, gone: make(chan struct{})}
+	sess := &session{server: s, config: &s.config, words: &s.words, number: number, ledger: l, gone: make(chan struct{})}
 	sess.link = newLink(conn, l, s.config.Latency)
 	sess.conn = sess.link
 	sess.in = input{source: sess.link, wait: sess.await}
+	sess.newID()
 	return sess
 }
 
@@ -63,8 +71,7 @@ func (s *session) run() {
 	if len(s.config.Scripts) > 0 {
 		s.play()
 	} else if s.open() == nil {
-		for s.next() == nil {
-		}
+		s.converse()
 	}
 	s.ended.Store(true)
 	s.idle.Store(false)
@@ -76,6 +83,20 @@ func (s *session) run() {
 		}
 	}
 	s.link.end(s.ending)
+}
+
+// converse carries out commands until the session ends.
+func (s *session) converse() {
+	for {
+		err := s.next()
+		if err == nil {
+			continue
+		}
+		if s.config.Timeout > 0 && errors.Is(err, os.ErrDeadlineExceeded) && !s.wasCut() {
+			s.reply(s.words.Timeout)
+		}
+		return
+	}
 }
 
 // open does what comes before the first command.
@@ -91,9 +112,9 @@ func (s *session) open() error {
 	if err := s.waitToGreet(); err != nil {
 		return err
 	}
-	greeting := Reply{220, s.config.Name + " ESMTP smtptest"}
-	if s.crowded {
-		greeting = Reply{421, "4.7.0 " + s.config.Name + " Too many connections"}
+	greeting := s.words.Greeting
+	if s.crowded && !s.config.Quirks.CrowdedAtFinal {
+		greeting = s.words.TooManyConnections
 	}
 	v := s.judge(PhaseGreeting, nil, greeting)
 	if err := s.answer(v); err != nil || v.reply.refuses() {
@@ -107,9 +128,7 @@ func (s *session) waitToGreet() error {
 	if s.config.Quirks.EarlyTalker.Code == 0 || s.config.GreetingDelay <= 0 {
 		return s.pause(s.config.GreetingDelay)
 	}
-	s.setReadDeadline(time.Now().Add(s.config.GreetingDelay))
-	err := s.in.fill()
-	s.setReadDeadline(time.Time{})
+	err := s.fillWithin(s.config.GreetingDelay)
 	if errors.Is(err, os.ErrDeadlineExceeded) && !s.wasCut() {
 		return nil
 	}
@@ -149,6 +168,10 @@ func (s *session) next() error {
 	if err != nil {
 		return err
 	}
+	if limit := s.config.Quirks.LineLimit; limit > 0 && len(line) > limit {
+		s.reply(Reply{521, "5.5.6 Command line too long"})
+		return errEnd
+	}
 	s.ledger.commands.Add(1)
 	return s.command(line)
 }
@@ -157,23 +180,34 @@ func (s *session) next() error {
 func (s *session) rest() error {
 	s.idle.Store(true)
 	defer s.idle.Store(false)
-	fault := s.server.faults.strike(PhaseIdle, &s.seen)
+	fault := s.strikes(PhaseIdle)
 	if fault == nil {
 		return s.in.fill()
 	}
-	s.setReadDeadline(time.Now().Add(fault.Quiet))
-	err := s.in.fill()
-	s.setReadDeadline(time.Time{})
+	err := s.fillWithin(fault.Quiet)
 	if !errors.Is(err, os.ErrDeadlineExceeded) || s.wasCut() {
 		return err
 	}
 	return s.misbehave(fault, fault.Reply)
 }
 
+// fillWithin reads more, or fails with os.ErrDeadlineExceeded.
+func (s *session) fillWithin(d time.Duration) error {
+	s.watched = true
+	s.setReadDeadline(time.Now().Add(d))
+	err := s.in.fill()
+	s.setReadDeadline(time.Time{})
+	s.watched = false
+	return err
+}
+
 // await runs before each read that may block: everything said so far leaves.
 func (s *session) await() error {
 	if len(s.out) > 0 {
 		s.ledger.roundTrips.Add(1)
+	}
+	if limit := s.config.Timeout; limit > 0 && !s.watched {
+		s.setReadDeadline(time.Now().Add(limit))
 	}
 	return s.flush()
 }
@@ -210,8 +244,11 @@ func (s *session) writeApart(b []byte, pause time.Duration) error {
 
 // reply gathers a reply.
 func (s *session) reply(r Reply) {
-	if !s.server.offer.enhanced || !s.extended {
+	if (!s.server.offer.enhanced || !s.extended) && !s.config.Quirks.EnhancedAnyway {
 		r.Text = withoutEnhanced(r.Text)
+	}
+	if strings.IndexByte(r.Text, '{') >= 0 {
+		r.Text = s.fillIn(r.Text)
 	}
 	if s.config.Quirks.MultilineReplies {
 		r.Text = "first line\nsecond line\n" + r.Text

@@ -30,19 +30,22 @@ func (s *session) mail(arg []byte) error {
 	now := s.countMail()
 	address, params, reply := s.checkMail(arg)
 	counted := false
-	if r := s.config.Limits.Rate; !reply.refuses() && r.N > 0 && !r.AtFinal {
-		if counted = s.server.rate.take(r, now); !counted {
-			reply = r.Reply.or(Reply{451, "4.7.1 Rate limit exceeded"})
+	if !reply.refuses() {
+		if r, taken := s.server.take(false, now, 1); taken {
+			counted = true
+		} else {
+			reply = r
 		}
 	}
 	v := s.judge(PhaseMAIL, address, reply)
 	if !v.holds() {
 		if counted {
-			s.server.rate.giveBack(now)
+			s.server.giveBack(false, now, 1)
 		}
 		return s.answer(v)
 	}
 	s.mails++
+	s.newID()
 	s.tx.clear()
 	s.tx.open = true
 	s.tx.from, s.tx.params = string(address), string(params)
@@ -56,9 +59,11 @@ func (s *session) checkMail(arg []byte) (address, params []byte, r Reply) {
 	limit := s.config.Limits
 	switch {
 	case !s.hello || s.tx.open:
-		r = badSequence
+		r = s.words.BadSequence
+	case s.wantsTLS():
+		r = s.words.TLSRequired
 	case s.config.Auth != nil && s.config.Auth.Required && !s.authed:
-		r = Reply{530, "5.7.0 Authentication required"}
+		r = s.words.AuthRequired
 	case limit.MessagesPerConnection > 0 && s.mails >= limit.MessagesPerConnection && !s.config.Quirks.LimitAtData:
 		r = limit.MessagesReply.or(Reply{421, "4.7.0 Too many messages on this connection"})
 	case !fine:
@@ -82,7 +87,7 @@ func (s *session) checkMailParams(address, params []byte) Reply {
 				return badSyntax
 			}
 			if most := s.config.Limits.MaxSize; most > 0 && n > most {
-				return Reply{552, "5.3.4 Message too big"}
+				return s.words.TooLarge
 			}
 		case "BODY":
 			known := value == "7BIT" || value == "8BITMIME" || value == "BINARYMIME" && s.server.offer.keywords["BINARYMIME"]
@@ -98,19 +103,21 @@ func (s *session) checkMailParams(address, params []byte) Reply {
 	if !ascii(address) && !hasParam(params, "SMTPUTF8") {
 		return Reply{553, "5.6.7 Address needs SMTPUTF8"}
 	}
-	return Reply{250, "2.1.0 Sender ok"}
+	return s.words.Mail
 }
 
 func (s *session) rcpt(arg []byte) error {
 	address, params, fine := splitPath(arg, "TO:")
-	reply := Reply{250, "2.1.5 Recipient ok"}
+	reply := s.words.Rcpt
 	switch most := s.config.Limits.RecipientsPerMessage; {
 	case !s.tx.open:
-		reply = badSequence
+		reply = s.words.BadSequence
 	case !fine || len(address) == 0:
 		reply = badSyntax
 	case most > 0 && len(s.tx.to) >= most:
-		reply = Reply{452, "4.5.3 Too many recipients"}
+		reply = s.words.TooManyRecipients
+	case s.server.offer.unknown != nil && s.server.offer.isUnknown(address):
+		reply = s.words.UnknownRecipient
 	case !ascii(address) && !s.tx.utf8:
 		reply = Reply{553, "5.6.7 Address needs SMTPUTF8"}
 	}

@@ -19,22 +19,25 @@ func (v verdict) holds() bool {
 
 // judge starts from the ordinary reply, which Reject and a fault may replace.
 func (s *session) judge(p Phase, arg []byte, ordinary Reply) verdict {
+	s.arg = arg
 	v := verdict{reply: ordinary}
 	if s.config.Reject != nil && !ordinary.refuses() {
 		if r := s.config.Reject(p, string(arg)); r != nil {
 			v.reply = *r
 		}
 	}
-	v.fault = s.server.faults.strike(p, &s.seen)
+	v.fault = s.strikes(p)
 	if v.fault != nil && v.fault.Action == Answer {
 		v.reply = v.fault.Reply
 	}
 	return v
 }
 
+func (s *session) strikes(p Phase) *Fault { return s.server.faults.strike(p, s.verb, &s.seen) }
+
 // strike is for phases without a reply of their own.
 func (s *session) strike(p Phase) error {
-	fault := s.server.faults.strike(p, &s.seen)
+	fault := s.strikes(p)
 	if fault == nil {
 		return nil
 	}
@@ -68,6 +71,11 @@ func (s *session) answer(v verdict) error {
 
 // misbehave carries out a fault; a zero reply is none.
 func (s *session) misbehave(f *Fault, r Reply) error {
+	if f.After > 0 {
+		if err := s.pauseReplies(f.After); err != nil {
+			return err
+		}
+	}
 	switch f.Action {
 	case Drop, Reset, Close421, Stall:
 		return s.endBy(f)
@@ -129,7 +137,7 @@ func (s *session) slow(f *Fault, r Reply) error {
 		return err
 	}
 	if f.Action == Delay {
-		if err := s.pause(pauseOr(f.Pause, time.Second)); err != nil {
+		if err := s.pause(pauseOr(f.Pause, time.Second) * s.server.faults.pauses(f)); err != nil {
 			return err
 		}
 	}

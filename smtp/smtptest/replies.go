@@ -1,0 +1,150 @@
+package smtptest
+
+import (
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Replies are the server's own words where it does not say no by a fault,
+// Config.Reject or a limit with a reply of its own. What is zero has the
+// ordinary words of this package.
+//
+// In every reply, those of faults included, these are filled in: {name} of the
+// server, {hello}, what the client calls itself, {client}, its address, {id},
+// the queue id, {arg}, what the command was about (an address, a Message-ID),
+// {date} and {time}, in seconds.
+type Replies struct {
+	// Hello is the first line of the reply to EHLO, and the reply to HELO; default {name}.
+	Hello string
+	// QueueID is the form of {id}: its run of # is a number in as many digits or
+	// more, another for each message of the server. Default: C, the number of the
+	// connection, M, the number of the message on it.
+	QueueID string
+
+	Greeting           Reply // 220
+	TooManyConnections Reply // 421 4.7.0, instead of the greeting
+	StartTLS           Reply // 220 2.0.0
+	TLSRequired        Reply // 530 5.7.0, see Config.RequireTLS
+	LoggedIn           Reply // 235 2.7.0; for the contrary see Auth.Refused
+	AuthRequired       Reply // 530 5.7.0, see Auth.Required
+	Mail               Reply // 250 2.1.0
+	Rcpt               Reply // 250 2.1.5
+	UnknownRecipient   Reply // 550 5.1.1, see Config.UnknownRecipients
+	TooManyRecipients  Reply // 452 4.5.3
+	NoRecipients       Reply // 554 5.5.1, to DATA
+	Data               Reply // 354
+	Accepted           Reply // 250 2.0.0, with {id}
+	TooLarge           Reply // 552 5.3.4, to MAIL or at the end
+	Rset               Reply // 250 2.0.0
+	Noop               Reply // 250 2.0.0
+	Quit               Reply // 221 2.0.0
+	Timeout            Reply // 421 4.4.2, see Config.Timeout
+	BadSequence        Reply // 503 5.5.1
+	Unrecognized       Reply // 502 5.5.2
+	NotImplemented     Reply // 502 5.5.1
+	Pipelining         Reply // 500 5.5.1, see Quirks.RejectPipelining
+}
+
+func (r Replies) withDefaults() Replies {
+	if r.Hello == "" {
+		r.Hello = "{name}"
+	}
+	r.Greeting = r.Greeting.or(Reply{220, "{name} ESMTP smtptest"})
+	r.TooManyConnections = r.TooManyConnections.or(Reply{421, "4.7.0 {name} Too many connections"})
+	r.StartTLS = r.StartTLS.or(Reply{220, "2.0.0 Ready to start TLS"})
+	r.TLSRequired = r.TLSRequired.or(Reply{530, "5.7.0 Must issue a STARTTLS command first"})
+	r.LoggedIn = r.LoggedIn.or(Reply{235, "2.7.0 Authentication successful"})
+	r.AuthRequired = r.AuthRequired.or(Reply{530, "5.7.0 Authentication required"})
+	r.Mail = r.Mail.or(Reply{250, "2.1.0 Sender ok"})
+	r.Rcpt = r.Rcpt.or(Reply{250, "2.1.5 Recipient ok"})
+	r.UnknownRecipient = r.UnknownRecipient.or(Reply{550, "5.1.1 <{arg}>: No such user"})
+	r.TooManyRecipients = r.TooManyRecipients.or(Reply{452, "4.5.3 Too many recipients"})
+	r.NoRecipients = r.NoRecipients.or(Reply{554, "5.5.1 No valid recipients"})
+	r.Data = r.Data.or(Reply{354, "End with CRLF.CRLF"})
+	r.Accepted = r.Accepted.or(Reply{250, "2.0.0 Ok: queued as {id}"})
+	r.TooLarge = r.TooLarge.or(Reply{552, "5.3.4 Message too big"})
+	r.Rset = r.Rset.or(ok)
+	r.Noop = r.Noop.or(ok)
+	r.Quit = r.Quit.or(Reply{221, "2.0.0 Bye"})
+	r.Timeout = r.Timeout.or(Reply{421, "4.4.2 {name} Timeout"})
+	r.BadSequence = r.BadSequence.or(Reply{503, "5.5.1 Bad sequence of commands"})
+	r.Unrecognized = r.Unrecognized.or(Reply{502, "5.5.2 Command not recognized"})
+	r.NotImplemented = r.NotImplemented.or(Reply{502, "5.5.1 Command not implemented"})
+	r.Pipelining = r.Pipelining.or(Reply{500, "5.5.1 Invalid command: Pipelining not supported"})
+	return r
+}
+
+// fillIn replaces {words} that mean something; others stay.
+func (s *session) fillIn(text string) string {
+	var b strings.Builder
+	b.Grow(len(text) + 32)
+	for {
+		before, rest, found := strings.Cut(text, "{")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		word, after, closed := strings.Cut(rest, "}")
+		value, known := "", false
+		if closed {
+			value, known = s.word(word)
+		}
+		if known {
+			b.WriteString(value)
+			text = after
+		} else {
+			b.WriteByte('{')
+			text = rest
+		}
+	}
+}
+
+func (s *session) word(name string) (value string, known bool) {
+	switch name {
+	case "id":
+		return s.queueID(), true
+	case "name":
+		return s.config.Name, true
+	case "hello":
+		return s.client, true
+	case "client":
+		return s.clientAddress(), true
+	case "arg":
+		return string(s.arg), true
+	case "time":
+		return strconv.FormatInt(time.Now().Unix(), 10), true
+	case "date":
+		return time.Now().Format(time.RFC1123Z), true
+	}
+	return "", false
+}
+
+func (s *session) clientAddress() string {
+	if host, _, err := net.SplitHostPort(s.link.RemoteAddr().String()); err == nil {
+		return host
+	}
+	return "127.0.0.1" // in memory
+}
+
+// newID is called for each connection and each message.
+func (s *session) newID() {
+	if s.words.QueueID != "" {
+		s.id = s.server.ids.Add(1)
+	}
+}
+
+func (s *session) queueID() string {
+	form := s.words.QueueID
+	if form == "" {
+		return "C" + strconv.Itoa(s.number) + "M" + strconv.Itoa(s.mails)
+	}
+	start := strings.IndexByte(form, '#')
+	if start < 0 {
+		return form
+	}
+	width := len(form[start:]) - len(strings.TrimLeft(form[start:], "#"))
+	digits := strconv.FormatInt(s.id, 10)
+	return form[:start] + strings.Repeat("0", max(width-len(digits), 0)) + digits + form[start+width:]
+}
