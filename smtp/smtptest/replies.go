@@ -13,8 +13,8 @@ import (
 //
 // In every reply, those of faults included, these are filled in: {name} of the
 // server, {hello}, what the client calls itself, {client}, its address, {id},
-// the queue id, {arg}, what the command was about (an address, a Message-ID),
-// {date} and {time}, in seconds.
+// the queue id, {verb}, the command, {arg}, what it was about (an address, a
+// Message-ID), {date} and {time}, in seconds.
 type Replies struct {
 	// Hello is the first line of the reply to EHLO, and the reply to HELO; default {name}.
 	Hello string
@@ -41,6 +41,7 @@ type Replies struct {
 	Noop               Reply // 250 2.0.0
 	Quit               Reply // 221 2.0.0
 	Timeout            Reply // 421 4.4.2, see Config.Timeout
+	TooManyErrors      Reply // 421 4.7.0, see Quirks.ErrorLimit
 	BadSequence        Reply // 503 5.5.1
 	Unrecognized       Reply // 502 5.5.2
 	NotImplemented     Reply // 502 5.5.1
@@ -69,6 +70,7 @@ func (r Replies) withDefaults() Replies {
 	r.Noop = r.Noop.or(ok)
 	r.Quit = r.Quit.or(Reply{221, "2.0.0 Bye"})
 	r.Timeout = r.Timeout.or(Reply{421, "4.4.2 {name} Timeout"})
+	r.TooManyErrors = r.TooManyErrors.or(Reply{421, "4.7.0 Too many errors"})
 	r.BadSequence = r.BadSequence.or(Reply{503, "5.5.1 Bad sequence of commands"})
 	r.Unrecognized = r.Unrecognized.or(Reply{502, "5.5.2 Command not recognized"})
 	r.NotImplemented = r.NotImplemented.or(Reply{502, "5.5.1 Command not implemented"})
@@ -111,6 +113,8 @@ func (s *session) word(name string) (value string, known bool) {
 		return s.client, true
 	case "client":
 		return s.clientAddress(), true
+	case "verb":
+		return s.verb, true
 	case "arg":
 		return string(s.arg), true
 	case "time":

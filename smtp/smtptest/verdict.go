@@ -60,7 +60,7 @@ func (s *session) answer(v verdict) error {
 		return errEnd
 	}
 	if limit := s.config.Quirks.ErrorLimit; limit > 0 && s.errors >= limit {
-		s.reply(Reply{421, "4.7.0 Too many errors"})
+		s.reply(s.words.TooManyErrors)
 		return errEnd
 	}
 	if len(s.out) >= inputSize {
