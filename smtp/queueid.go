@@ -20,10 +20,14 @@ func queueID(text string) string {
 	return ""
 }
 
-// idAfterOK: Gmail says "OK  time id - gsmtp", SES and others "Ok id".
+// idAfterOK: Gmail says "OK  time id - gsmtp", Exchange Online "OK <id>
+// [Hostname=host]", SES and others "Ok id".
 func idAfterOK(words []string) string {
 	if n := len(words); n >= 4 && words[n-1] == "gsmtp" {
 		return idPrefix(words[n-3])
+	}
+	if len(words) == 2 && strings.HasPrefix(words[0], "<") && strings.HasPrefix(words[1], "[Hostname=") {
+		return idPrefix(words[0][1:])
 	}
 	if len(words) == 1 && len(words[0]) >= 8 && strings.ContainsAny(words[0], "0123456789") {
 		return idPrefix(words[0])

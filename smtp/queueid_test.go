@@ -12,6 +12,7 @@ var queueIDs = []struct{ server, text, want string }{
 	{"Exim", "OK id=1tABcd-00000001abc-2XYZ", "1tABcd-00000001abc-2XYZ"},
 	{"Gmail", "OK  1763942400 a640c23a62f3a-b7654fd4b2asm1014666b.21 - gsmtp", "a640c23a62f3a-b7654fd4b2asm1014666b.21"},
 	{"Exchange", "<1@a.test> [InternalId=34359738400, Hostname=AM0PR01.prod.outlook.com] 8341 bytes in 0.1, 60 KB/sec Queued mail for delivery", "34359738400"},
+	{"Exchange Online", "OK <SG2PR01MB436374B1057F304AB66B5FD0A5B29@SG2PR01MB4363.apcprd01.prod.exchangelabs.com> [Hostname=SG2PR01MB4363.apcprd01.prod.exchangelabs.com]", "SG2PR01MB436374B1057F304AB66B5FD0A5B29@SG2PR01MB4363.apcprd01.prod.exchangelabs.com"},
 	{"SES", "Ok 0102018c2f3e4d5a-11112222-3333-4444-5555-666677778888-000000", "0102018c2f3e4d5a-11112222-3333-4444-5555-666677778888-000000"},
 	{"sendmail", "5AO0123x012345 Message accepted for delivery", "5AO0123x012345"},
 	{"OpenSMTPD", "4f8a1b2c Message accepted for delivery", "4f8a1b2c"},
