@@ -38,11 +38,11 @@ var rules = []rule{
 	{phases: atVerdict, subs: []EnhancedCode{{4, 2, 2}, {5, 2, 2}}, class: ClassRecipient},
 	{phases: atVerdict, texts: []string{"mailbox full", "mailbox is full", "mailbox quota", "over quota"}, class: ClassRecipient},
 	// A day's (or similar) allowance is used up. Google says so with 5xx.
-	{texts: []string{"daily message quota", "quota exceeded", "daily user sending", "daily sending", "daily smtp relay", "sending quota", "submissionquota", "sending limit exceeded"}, class: ClassQuota},
+	{texts: []string{"daily message quota", "quota exceeded", "daily user sending", "daily sending", "daily smtp relay", "sending quota", "submissionquota", "sending limit exceeded", "maximum credits exceeded"}, class: ClassQuota},
 	{subs: []EnhancedCode{{5, 4, 5}, {4, 4, 5}}, texts: []string{"daily", "quota", "sending limit"}, class: ClassQuota},
 	// Enough on this connection. "Too many messages" alone may mean per hour, and
 	// a new connection for each would be hammering.
-	{texts: []string{"per session", "session limit", "messages per connection", "messages in this", "on this connection", "in one connection", "message count per", "session maximum", "maximum session"}, class: ClassSessionLimit},
+	{texts: []string{"per session", "session limit", "messages per connection", "messages in this", "on this connection", "in one connection", "message count per", "session maximum", "maximum session", "too many messages sent"}, class: ClassSessionLimit},
 	// Too many connections.
 	{codes: []int{421, 432, 450, 451, 452, 454, 554}, texts: []string{"concurrent connection", "too many connect", "too many client", "connection limit", "connections from", "too many session", "connection rate"}, class: ClassConnectionLimit},
 	// The login.
@@ -61,13 +61,13 @@ var rules = []rule{
 	{phases: atRcpt, subs: []EnhancedCode{{4, 5, 3}, {5, 5, 3}}, class: ClassTooManyRecipients},
 	{phases: atRcpt, codes: []int{452, 552}, texts: []string{"too many", "recipients"}, class: ClassTooManyRecipients},
 	{subs: []EnhancedCode{{5, 3, 4}, {5, 2, 3}, {4, 3, 4}}, class: ClassSize},
-	{codes: []int{552}, texts: []string{"size", "too large", "too big", "exceeds"}, class: ClassSize},
+	{codes: []int{552}, texts: []string{"size", "too large", "too big", "too long", "exceeds"}, class: ClassSize},
 	// The two sides lost each other. 501 and 504 to RCPT are about the address.
 	{texts: []string{"synchronization error", "protocol synchronization", "pipelining not supported"}, class: ClassProtocol},
 	{codes: []int{500, 502, 503}, subs: []EnhancedCode{{5, 5, anyDetail}, {}}, class: ClassProtocol},
 	{subs: []EnhancedCode{{4, 5, 0}}, class: ClassProtocol},
 	// Who.
-	{texts: []string{"email address is not verified", "sendasdenied", "not owned by user", "sender address rejected", "not allowed to send as"}, class: ClassSender},
+	{texts: []string{"email address is not verified", "sendasdenied", "not owned by user", "sender address rejected", "not allowed to send as", "verified sender identity"}, class: ClassSender},
 	{subs: []EnhancedCode{{5, 7, 60}, {5, 1, 7}, {5, 1, 8}, {4, 1, 8}, {5, 7, 25}, {5, 7, 26}, {5, 7, 27}}, class: ClassSender},
 	{phases: atRcpt, class: ClassRecipient},
 	{phases: atVerdict, subs: []EnhancedCode{{5, 1, 1}, {5, 1, 2}, {5, 1, 3}, {5, 1, 10}, {4, 1, 1}}, class: ClassRecipient},

@@ -38,6 +38,7 @@ var refusals = []struct {
 	{smtp.PhaseMail, "421 Maximum message count per session reached. Please reconnect", smtp.ClassSessionLimit},
 	{smtp.PhaseMail, "421 too many messages in this connection", smtp.ClassSessionLimit},
 	{smtp.PhaseData, "452 4.4.5 Maximum number of messages per session exceeded.", smtp.ClassSessionLimit},
+	{smtp.PhaseMail, "452 4.5.3 Too many recipients: Too many messages sent", smtp.ClassSessionLimit}, // OpenSMTPD, of one session
 	// Too many in a time is no matter of the session: a new connection would hammer.
 	{smtp.PhaseMail, "450 4.7.1 Error: too many messages from 192.0.2.1, slow down", smtp.ClassRate},
 	{smtp.PhaseFinal, "451 4.7.1 Too many messages per hour", smtp.ClassRate},
@@ -55,6 +56,7 @@ var refusals = []struct {
 	{smtp.PhaseMail, "550 5.4.5 The daily allowance is used up", smtp.ClassQuota},
 	{smtp.PhaseMail, "550 5.7.1 Daily SMTP relay limit exceeded for user", smtp.ClassQuota},
 	{smtp.PhaseFinal, "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message", smtp.ClassQuota},
+	{smtp.PhaseAuth, "451 Authentication failed: Maximum credits exceeded", smtp.ClassQuota},
 	// A recipient's full mailbox is not the sender's quota.
 	{smtp.PhaseRcpt, "552 5.2.2 <joe@example.com> Quota exceeded (mailbox for user is full)", smtp.ClassRecipient},
 	{smtp.PhaseRcpt, "452 4.2.2 The email account that you tried to reach is over quota", smtp.ClassRecipient},
@@ -78,12 +80,14 @@ var refusals = []struct {
 	{smtp.PhaseMail, "552 5.3.4 Message size exceeds fixed limit", smtp.ClassSize},
 	{smtp.PhaseFinal, "552 5.2.3 Your message exceeded Google's message size limits.", smtp.ClassSize},
 	{smtp.PhaseFinal, "552 Message too large", smtp.ClassSize},
+	{smtp.PhaseFinal, "552 Message is too long.", smtp.ClassSize},
 	{smtp.PhaseRcpt, "452 4.5.3 Too many recipients (AS780090)", smtp.ClassTooManyRecipients},
 	{smtp.PhaseRcpt, "552 Too many recipients", smtp.ClassTooManyRecipients},
 	// Who.
 	{smtp.PhaseFinal, "554 5.2.252 SendAsDenied; joe@example.com not allowed to send as ann@example.com", smtp.ClassSender},
 	{smtp.PhaseFinal, "550 5.7.60 SMTP; Client does not have permissions to send as this sender", smtp.ClassSender},
 	{smtp.PhaseFinal, "554 Message rejected: Email address is not verified. The following identities failed the check", smtp.ClassSender},
+	{smtp.PhaseFinal, "550 The from address does not match a verified Sender Identity. Mail cannot be sent until this error is resolved.", smtp.ClassSender},
 	{smtp.PhaseRcpt, "553 5.7.1 <a@example.com>: Sender address rejected: not owned by user joe", smtp.ClassSender},
 	{smtp.PhaseFinal, "550 5.7.25 The IP address sending this message does not have a PTR record setup", smtp.ClassSender},
 	{smtp.PhaseFinal, "550 5.7.26 Unauthenticated email from example.com is not accepted due to domain's DMARC policy.", smtp.ClassSender},
