@@ -9,6 +9,7 @@ import (
 	"mime"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kaizenmail/kaizen/internal/bulk"
@@ -45,7 +46,7 @@ func newPreviewPages(dir string) (*previewPages, error) {
 // sent.
 func (p *previewPages) add(c bulk.Checked) error {
 	m := c.Message
-	row := previewRow{Number: c.Row.Number, From: m.From, To: strings.Join(append(append([]string{}, m.To...), m.Cc...), ", "), Subject: m.Subject, Body: m.Text}
+	row := previewRow{Number: c.Row.Number, From: readable(m.From), To: readable(slices.Concat(m.To, m.Cc, m.Bcc)...), Subject: m.Subject, Body: m.Text}
 	for i := range m.Attachments {
 		row.Attached = append(row.Attached, m.Attachments[i].Name)
 	}

@@ -39,6 +39,7 @@ type rateMark struct {
 // is called.
 func (a *app) followBulk(progress *bulk.Progress, total int) (stop func()) {
 	s := &bulkScreen{out: a.stderr, progress: progress, total: total, redraw: a.redraws()}
+	s.rate(time.Now()) // counts from here
 	every := bulkLine
 	if s.redraw {
 		every = bulkFrame

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/mail"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,8 +83,8 @@ func (b *bulkCommand) show(c bulk.Checked, pages *previewPages) error {
 	m, out := c.Message, b.app.stdout
 	fmt.Fprintln(out, b.app.paint(out, "1", fmt.Sprintf("Row %d", c.Row.Number)))
 	for _, field := range []struct{ name, value string }{
-		{"From", m.From}, {"Reply-To", strings.Join(m.ReplyTo, ", ")}, {"To", strings.Join(m.To, ", ")},
-		{"Cc", strings.Join(m.Cc, ", ")}, {"Bcc", strings.Join(m.Bcc, ", ")}, {"Subject", m.Subject},
+		{"From", readable(m.From)}, {"Reply-To", readable(m.ReplyTo...)}, {"To", readable(m.To...)},
+		{"Cc", readable(m.Cc...)}, {"Bcc", readable(m.Bcc...)}, {"Subject", m.Subject},
 	} {
 		if field.value != "" {
 			fmt.Fprintf(out, "%-9s %s\n", field.name+":", printable(field.value))
@@ -101,6 +102,21 @@ func (b *bulkCommand) show(c bulk.Checked, pages *previewPages) error {
 	}
 	_, err := fmt.Fprintf(out, "\n%s\n\n", strings.TrimRight(text, "\r\n"))
 	return err
+}
+
+// readable lists addresses with their names as people write them, not as a
+// header does.
+func readable(addresses ...string) string {
+	list := make([]string, len(addresses))
+	for i, text := range addresses {
+		list[i] = text
+		if a, err := mail.ParseAddress(text); err == nil && a.Name != "" {
+			list[i] = a.Name + " <" + a.Address + ">"
+		} else if err == nil {
+			list[i] = a.Address
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 func (b *bulkCommand) reportRehearsal(r *rehearsal, pages *previewPages) error {

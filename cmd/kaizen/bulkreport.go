@@ -16,7 +16,7 @@ import (
 // earlier ones; recipients are those of this run.
 type bulkSummary struct {
 	Rows     int64     `json:"rows"`
-	Left     int64     `json:"left"`    // not yet tried; -1: unknown
+	Left     int64     `json:"left"`    // still to be sent; -1: unknown
 	Earlier  int64     `json:"earlier"` // finished by an earlier run
 	Twins    int64     `json:"twins"`   // left out
 	Retried  int64     `json:"retried"`
@@ -118,7 +118,7 @@ func (a *app) printBulk(s *bulkSummary) {
 	}
 	rows := fmt.Sprintf("%-10s %d", "Rows", s.Rows)
 	if s.Left > 0 {
-		rows += fmt.Sprintf(", %d of them not yet tried", s.Left)
+		rows += fmt.Sprintf(", %d of them still to be sent", s.Left)
 	}
 	fmt.Fprintln(a.stdout, rows)
 	row("Earlier", s.Earlier, " rows were finished by earlier runs")
