@@ -47,6 +47,7 @@ var ladder = []rung{
 	{dir: "internal/bulk", ours: []string{".", "smtp", "message", "message/mailtemplate"}, third: []string{"golang.org/x/…/"}},
 	{dir: "internal/daemon", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "cmd/kaizen", ours: []string{"…/"}, third: []string{"*"}},
+	{dir: "test/corpus", ours: []string{"message", "smtp"}},
 	{dir: "test/interop/chunked", ours: []string{".", "smtp", "message"}},
 }
 

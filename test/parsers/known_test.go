@@ -1,0 +1,3 @@
+package parsers_test
+
+func reason(parser, name, field string) (string, bool) { return "", false }

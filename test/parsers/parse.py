@@ -1,0 +1,98 @@
+"""Reads messages with Python's email and prints each as one line of JSON, in
+the form of corpus.Reading: python3 parse.py FILE…"""
+
+import datetime
+import email
+import email.policy
+import hashlib
+import json
+import sys
+
+REPORTED = {
+    "from", "sender", "reply-to", "to", "cc", "bcc", "subject", "date", "message-id",
+    "mime-version", "content-type", "content-transfer-encoding", "dkim-signature",
+}
+
+
+def unicode_label(label):
+    return label[4:].encode().decode("punycode") if label.startswith("xn--") else label
+
+
+def unicode_domain(address):
+    local, at, domain = address.rpartition("@")
+    return local + at + ".".join(map(unicode_label, domain.split(".")))
+
+
+def mailboxes(field):
+    if field is None:
+        return []
+    return [{"name": a.display_name, "address": unicode_domain(a.addr_spec)} for a in field.addresses]
+
+
+def other_fields(message):
+    header = {}
+    for name, value in message.items():
+        if name.lower() not in REPORTED:
+            header.setdefault(name.lower(), []).append(str(value))
+    return header
+
+
+def lines(text):
+    return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+
+
+def body(part):
+    return lines(part.get_content()) if part is not None else ""
+
+
+def content(part):
+    """The octets; get_content decodes those of text."""
+    return part.get_payload(decode=True)
+
+
+def leaves(part, related=False):
+    if part.is_multipart():
+        for inner in part.iter_parts():
+            yield from leaves(inner, related or part.get_content_type() == "multipart/related")
+    else:
+        yield part, related
+
+
+def file(part, related):
+    octets = content(part)
+    content_type = part["Content-Type"]
+    return {
+        "name": part.get_filename(""),
+        "type": part.get_content_type(),
+        "parameters": {k: v for k, v in content_type.params.items() if k != "name"},
+        "disposition": part.get_content_disposition(),
+        "contentID": str(part.get("Content-ID", "")).strip("<>"),
+        "related": related,
+        "size": len(octets),
+        "sha256": hashlib.sha256(octets).hexdigest(),
+    }
+
+
+def read(path):
+    with open(path, "rb") as f:
+        message = email.message_from_binary_file(f, policy=email.policy.default)
+    text, html = message.get_body(("plain",)), message.get_body(("html",))
+    return {
+        "from": mailboxes(message["From"]),
+        "sender": mailboxes(message["Sender"]),
+        "replyTo": mailboxes(message["Reply-To"]),
+        "to": mailboxes(message["To"]),
+        "cc": mailboxes(message["Cc"]),
+        "bcc": mailboxes(message["Bcc"]),
+        "subject": str(message.get("Subject", "")),
+        "date": message["Date"].datetime.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "messageID": str(message["Message-ID"]),
+        "header": other_fields(message),
+        "text": body(text),
+        "html": body(html),
+        "files": [file(part, related) for part, related in leaves(message) if part is not text and part is not html],
+    }
+
+
+for path in sys.argv[1:]:
+    print(json.dumps(read(path)))
