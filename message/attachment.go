@@ -178,7 +178,7 @@ func (a *part) appendHeader(dst []byte) []byte {
 		dst = appendParameter(dst, name, a.parameters[name])
 	}
 	if _, given := a.parameters["name"]; !given && a.Name != "" {
-		dst = appendParameter(dst, "name", plainName(a.Name))
+		dst = appendOldName(dst, a.Name)
 	}
 	dst = append(dst, "\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: "...)
 	if a.Inline || a.ContentID != "" {

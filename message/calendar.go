@@ -64,6 +64,9 @@ func calendarFile(name, text string) *part {
 	return &part{Attachment: &Attachment{Name: name, Data: octets}, label: "Calendar", mediaType: "application/ics"}
 }
 
+// maxMethod is far more than any known one has.
+const maxMethod = 60
+
 // calendarMethod reads METHOD, which stands directly in the calendar and in
 // none of its components, in capitals.
 func calendarMethod(text string) (method string, err error) {
@@ -94,7 +97,7 @@ func calendarMethod(text string) (method string, err error) {
 		return "", errNotCalendar
 	case method == "":
 		return "", errNoMethod
-	case len(method) > maxPhrase || !isCalendarName(method):
+	case len(method) > maxMethod || !isCalendarName(method):
 		return "", errMethodForm
 	}
 	return method, nil

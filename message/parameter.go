@@ -11,7 +11,7 @@ import (
 // sections if it is long.
 func appendParameter(dst []byte, name, value string) []byte {
 	dst = append(append(dst, ";\r\n "...), name...)
-	if len(name)+len(value) < foldAt-len(` ="";`) && all(value, quotedOctet) {
+	if isPlainParameter(name, value) {
 		dst = append(append(dst, `="`...), value...)
 		return append(dst, '"')
 	}
@@ -71,16 +71,19 @@ func appendPercent(dst []byte, s string) []byte {
 	return dst
 }
 
-// plainName is a file name for readers that do not know RFC 2231.
-func plainName(name string) string {
-	plain := strings.Map(func(r rune) rune {
-		if r >= utf8.RuneSelf || octets[byte(r)]&quotedOctet == 0 {
-			return '_'
-		}
-		return r
-	}, name)
-	if len(plain) > maxPhrase {
-		plain = plain[:maxPhrase/2] + plain[len(plain)-maxPhrase/2:]
+// appendOldName writes the file name for readers that do not know RFC 2231: in
+// encoded words, where it needs any. RFC 2047 §5 does not provide for them there,
+// yet most mail programs have long written and read them.
+func appendOldName(dst []byte, value string) []byte {
+	if isPlainParameter("name", value) {
+		return appendParameter(dst, "name", value)
 	}
-	return plain
+	dst = append(dst, ";\r\n name=\""...)
+	return append(appendWords(dst, value, foldAt-len(`";`)), '"')
+}
+
+// isPlainParameter reports whether a value can be written as it is. One that
+// looks encoded cannot: many readers would decode it.
+func isPlainParameter(name, value string) bool {
+	return len(name)+len(value) < foldAt-len(` ="";`) && all(value, quotedOctet) && !strings.Contains(value, "=?")
 }

@@ -8,28 +8,24 @@ import (
 
 const (
 	wordOverhead = len("=?utf-8?q??=")
-	maxPhrase    = 60 // octets of a display name that is not encoded: it is not folded
+	minWord      = 16 // what an encoded word should have room for
 )
 
 // appendPhrase writes a display name: as atoms if it is nothing else, as a
 // quoted string, or encoded.
 func appendPhrase(dst []byte, name string) []byte {
-	switch {
-	case len(name) > maxPhrase || !isASCII(name) || strings.Contains(name, "=?") || !isPrintable(name):
-		return appendEncodedWords(dst, name)
-	case isAtoms(name):
-		return append(dst, name...)
+	if isAtoms(name) && isPlainText(name) {
+		return appendFolded(dst, name)
 	}
-	return appendQuotedString(dst, name)
-}
-
-func isPrintable(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
-			return false
+	if isASCII(name) {
+		if quoted := string(appendQuotedString(nil, name)); isPlainText(quoted) {
+			return appendFolded(dst, quoted)
 		}
 	}
-	return true
+	if !fitsWord(name, column(dst)) && fitsWord(name, len(" ")) {
+		dst = breakLine(dst) // some readers put a space between two words of a name
+	}
+	return appendEncodedWords(dst, name)
 }
 
 // isAtoms reports whether s is ASCII words with one space between them.
@@ -56,15 +52,28 @@ func appendQuotedString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
+// breakLine goes on in a new line, without a space at the end of the last one.
+func breakLine(dst []byte) []byte {
+	if n := len(dst); n > 0 && dst[n-1] == ' ' {
+		dst = dst[:n-1]
+	}
+	return append(dst, "\r\n "...)
+}
+
 // appendEncodedWords writes s as encoded words (RFC 2047), each of whole
 // characters, of the kind that is shorter for s.
 func appendEncodedWords(dst []byte, s string) []byte {
-	useB := qLength(s) > base64.StdEncoding.EncodedLen(len(s))
+	return appendWords(dst, s, foldAt)
+}
+
+// appendWords writes encoded words in lines of at most width octets.
+func appendWords(dst []byte, s string, width int) []byte {
+	useB := isShorterInB(s)
 	for s != "" {
-		room := foldAt - column(dst) - wordOverhead
-		if room < 16 {
-			dst = append(dst, "\r\n "...)
-			room = foldAt - 1 - wordOverhead
+		room := width - column(dst) - wordOverhead
+		if room < minWord {
+			dst = breakLine(dst)
+			room = width - column(dst) - wordOverhead
 		}
 		n := wordLength(s, room, useB)
 		if useB {
@@ -83,14 +92,29 @@ func appendEncodedWords(dst []byte, s string) []byte {
 }
 
 // wordLength is how many octets of s go into an encoded word. It ends behind a
-// space if there is one far enough on, as some readers show a space between two
-// words where there is none.
+// space if there is one far enough on, else between two characters, as some
+// readers show a space between two words where there is none.
 func wordLength(s string, room int, useB bool) int {
 	n := fitting(s, room, useB)
-	if space := strings.LastIndexByte(s[:n], ' '); n < len(s) && space > n/2 {
+	if n == len(s) {
+		return n
+	}
+	if space := strings.LastIndexByte(s[:n], ' '); space > n/2 {
 		return space + 1
 	}
+	for end := n; end > 0; {
+		if !joins(s, end) {
+			return end
+		}
+		_, size := utf8.DecodeLastRuneInString(s[:end])
+		end -= size
+	}
 	return n
+}
+
+// fitsWord reports whether s is a single encoded word if it begins at the column.
+func fitsWord(s string, column int) bool {
+	return fitting(s, foldAt-column-wordOverhead, isShorterInB(s)) == len(s)
 }
 
 // fitting is how many octets of s, in whole characters, fit into the room.
@@ -109,6 +133,8 @@ func fitting(s string, room int, useB bool) int {
 	}
 	return n
 }
+
+func isShorterInB(s string) bool { return base64.StdEncoding.EncodedLen(len(s)) < qLength(s) }
 
 func qLength(s string) int {
 	n := 0
