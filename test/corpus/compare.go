@@ -61,7 +61,7 @@ func (r *Reading) fields() map[string]string {
 
 func (f *File) lay(flat map[string]string, prefix string) {
 	for name, v := range map[string]string{
-		"name": f.Name, "type": f.Type, "disposition": f.Disposition, "contentID": f.ContentID,
+		"name": f.Name, "oldName": f.OldName, "type": f.Type, "disposition": f.Disposition, "contentID": f.ContentID,
 		"related": fmt.Sprint(f.Related), "octets": fmt.Sprintf("%d, SHA-256 %s", f.Size, f.SHA256),
 	} {
 		flat[prefix+name] = v

@@ -41,6 +41,7 @@ type Mailbox struct {
 // File is an attachment or an inline image.
 type File struct {
 	Name        string            `json:"name"`
+	OldName     string            `json:"oldName"` // the name that stands with the type, for old readers
 	Type        string            `json:"type"`
 	Parameters  map[string]string `json:"parameters"` // of the type, but for name
 	Disposition string            `json:"disposition"`
@@ -119,12 +120,16 @@ func (r *Reading) expectFiles(m *message.Message) error {
 }
 
 func expectFile(a *message.Attachment) (f File, err error) {
-	f = File{Name: a.Name, Disposition: "attachment", ContentID: strings.Trim(a.ContentID, "<>")}
-	if f.ContentID != "" {
+	f = File{Name: a.Name, OldName: a.Name, Disposition: "attachment", ContentID: strings.Trim(a.ContentID, "<>")}
+	if f.ContentID != "" || a.Inline {
 		f.Disposition = "inline"
 	}
 	if f.Type, f.Parameters, err = expectType(a); err != nil {
 		return f, err
+	}
+	if own, given := f.Parameters["name"]; given {
+		f.OldName = own
+		delete(f.Parameters, "name")
 	}
 	content := io.Reader(strings.NewReader(string(a.Data)))
 	if a.Open != nil {
@@ -152,9 +157,7 @@ func expectType(a *message.Attachment) (string, map[string]string, error) {
 		}
 		return guess, map[string]string{}, nil
 	}
-	mediaType, parameters, err := mime.ParseMediaType(a.ContentType)
-	delete(parameters, "name")
-	return mediaType, parameters, err
+	return mime.ParseMediaType(a.ContentType)
 }
 
 // Digest counts and hashes.

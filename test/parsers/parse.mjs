@@ -31,9 +31,10 @@ function otherFields(mail) {
 const lines = text => (text || '').replace(/\r\n?/g, '\n').replace(/\n$/, '');
 
 function file(a) {
-	const { name, ...parameters } = a.headers.get('content-type')?.params ?? {};
+	const { name: oldName = '', ...parameters } = a.headers.get('content-type')?.params ?? {};
 	return {
 		name: a.filename ?? '',
+		oldName,
 		type: a.contentType,
 		parameters,
 		disposition: a.contentDisposition,

@@ -6,6 +6,7 @@ import email
 import email.policy
 import hashlib
 import json
+import pathlib
 import sys
 
 REPORTED = {
@@ -45,11 +46,6 @@ def body(part):
     return lines(part.get_content()) if part is not None else ""
 
 
-def content(part):
-    """The octets; get_content decodes those of text."""
-    return part.get_payload(decode=True)
-
-
 def leaves(part, related=False):
     if part.is_multipart():
         for inner in part.iter_parts():
@@ -59,12 +55,14 @@ def leaves(part, related=False):
 
 
 def file(part, related):
-    octets = content(part)
-    content_type = part["Content-Type"]
+    octets = part.get_payload(decode=True)  # get_content decodes those of text
+    parameters = dict(part["Content-Type"].params)
     return {
-        "name": part.get_filename(""),
+        # get_filename would take spaces and angle brackets off.
+        "name": part["Content-Disposition"].params.get("filename", ""),
+        "oldName": parameters.pop("name", ""),
         "type": part.get_content_type(),
-        "parameters": {k: v for k, v in content_type.params.items() if k != "name"},
+        "parameters": parameters,
         "disposition": part.get_content_disposition(),
         "contentID": str(part.get("Content-ID", "")).strip("<>"),
         "related": related,
@@ -74,8 +72,11 @@ def file(part, related):
 
 
 def read(path):
-    with open(path, "rb") as f:
-        message = email.message_from_binary_file(f, policy=email.policy.default)
+    octets = pathlib.Path(path).read_bytes()
+    if octets.isascii():
+        message = email.message_from_bytes(octets, policy=email.policy.default)
+    else:  # the header of RFC 6532 is text to this library
+        message = email.message_from_string(octets.decode(), policy=email.policy.default)
     text, html = message.get_body(("plain",)), message.get_body(("html",))
     return {
         "from": mailboxes(message["From"]),

@@ -2,7 +2,6 @@
 package parsers_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -80,8 +79,7 @@ func run(t *testing.T, command, files []string) (readings []corpus.Reading) {
 	if err != nil {
 		t.Fatalf("%q: %v\n%s", command, err, said.String())
 	}
-	lines := bufio.NewReader(bytes.NewReader(printed))
-	decoder := json.NewDecoder(lines)
+	decoder := json.NewDecoder(bytes.NewReader(printed))
 	decoder.DisallowUnknownFields()
 	for range files {
 		var r corpus.Reading
@@ -93,12 +91,25 @@ func run(t *testing.T, command, files []string) (readings []corpus.Reading) {
 	return readings
 }
 
-// checkDifferences compares with the table of those that are known.
+// checkDifferences compares with those that are known: each must be one of them,
+// and each of them must show.
 func checkDifferences(t *testing.T, parser, name string, found []corpus.Difference) {
 	t.Helper()
-	for _, d := range found {
-		if _, known := reason(parser, name, d.Field); !known {
-			t.Errorf("%s: want %.300q\n got %.300q", d.Field, d.Want, d.Got)
+	for _, k := range differences {
+		if !k.concerns(parser, name) {
+			continue
 		}
+		before := len(found)
+		found = slices.DeleteFunc(found, func(d corpus.Difference) bool {
+			return k.fields.MatchString(d.Field) && k.alike(d.Want, d.Got)
+		})
+		if len(found) == before {
+			t.Errorf("%s no longer %s: take this case out of the table", parser, k.reason)
+		} else {
+			t.Logf("known: %s %s (%d fields)", parser, k.reason, before-len(found))
+		}
+	}
+	for _, d := range found {
+		t.Errorf("%s: want %.300s\n got %.300s", d.Field, d.Want, d.Got)
 	}
 }
