@@ -5,7 +5,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 FUZZTIME ?= 30s
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## show the program at work, against a server of its own
 	go run ./cmd/kaizen demo
@@ -21,6 +21,10 @@ check: ## formatting, vet, staticcheck, shape, every platform, and the other mod
 	@for p in $(PLATFORMS); do echo "build for $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build ./... || exit 1; done
 	cd bench && go vet ./... && $(STATICCHECK) ./... && go build -o /dev/null ./... && go test ./...
 	cd examples && go vet ./... && $(STATICCHECK) ./... && go test ./...
+	cd test/parsers && go vet ./... && $(STATICCHECK) ./...
+
+parsers: ## let Python's email and npm's mailparser read what we write
+	./test/parsers/run.sh
 
 build: ## build bin/kaizen
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/kaizen
@@ -37,4 +41,4 @@ clean: ## remove what was built
 	rm -rf bin
 	find . -name '*.test' -o -name '*.prof' -o -name '*.out' | xargs rm -f
 
-.PHONY: help run test check build bench fuzz clean
+.PHONY: help run test check parsers build bench fuzz clean

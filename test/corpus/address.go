@@ -27,7 +27,7 @@ func addressCases() []Case {
 		with("address/quoted-local-parts", func(m *message.Message) {
 			m.To = []string{
 				`"a b"@example.com`, `"a@b"@example.com`, `"a\"b"@example.com`, `"a\\b"@example.com`, `"a,b"@example.com`,
-				`Space <"a b"@example.com>`, `"two..dots"@example.com`, `".dot"@example.com`, `"(),:;<>[]"@example.com`,
+				`Space <"a b"@example.com>`, `"two..dots"@example.com`, `".dot"@example.com`, `"(),:;[]"@example.com`,
 			}
 		}),
 		with("address/odd-local-parts", func(m *message.Message) {
