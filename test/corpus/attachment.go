@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"testing/fstest"
 
 	"github.com/kaizenmail/kaizen/message"
 )
@@ -77,6 +78,13 @@ func contentCases() []Case {
 		with("attachment/reader", func(m *message.Message) {
 			m.Attachments = []message.Attachment{{Name: "stream.txt", Open: opener(strings.Repeat("line of a stream\n", 4000))}}
 		}),
+		with("attachment/reader-at", func(m *message.Message) {
+			m.Attachments = []message.Attachment{message.AttachReaderAt("part.bin", bytes.NewReader(everyOctet()), 200)}
+		}),
+		with("attachment/file-system", func(m *message.Message) {
+			files := fstest.MapFS{"folder/Übersicht.txt": {Data: []byte("in a file system\n")}}
+			m.Attachments = []message.Attachment{message.AttachFS(files, "folder/Übersicht.txt")}
+		}),
 		with("attachment/megabyte", func(m *message.Message) {
 			m.Attachments = []message.Attachment{{Name: "large.bin", Data: bytes.Repeat(everyOctet(), 4096)}}
 		}),
@@ -130,6 +138,9 @@ func imageCases() []Case {
 		with("image/no-attachment", func(m *message.Message) { m.HTML, m.Attachments = page, []message.Attachment{logo, nameless} }),
 		with("image/no-html", func(m *message.Message) { m.Attachments = []message.Attachment{logo, file} }),
 		with("image/no-body", func(m *message.Message) { m.Text, m.Attachments = "", []message.Attachment{logo} }),
+		with("image/inline-without-id", func(m *message.Message) {
+			m.HTML, m.Attachments = page, []message.Attachment{{Name: "photo.jpg", Inline: true, Data: []byte("jpg")}, logo}
+		}),
 		with("image/text-inline", func(m *message.Message) {
 			m.HTML, m.Attachments = page, []message.Attachment{{Name: "style.css", ContentType: "text/css", ContentID: "logo", Data: []byte("p{}")}}
 		}),

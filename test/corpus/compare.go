@@ -39,6 +39,7 @@ func value(fields map[string]string, name string) string {
 func (r *Reading) fields() map[string]string {
 	flat := map[string]string{
 		"subject": r.Subject, "date": r.Date, "messageID": r.MessageID, "text": r.Text, "html": r.HTML,
+		"calendar": r.Calendar, "method": r.Method,
 	}
 	for name, list := range map[string][]Mailbox{
 		"from": r.From, "sender": r.Sender, "replyTo": r.ReplyTo, "to": r.To, "cc": r.Cc, "bcc": r.Bcc,

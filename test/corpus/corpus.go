@@ -26,7 +26,7 @@ type Case struct {
 // Cases makes the corpus anew. Date and Message-ID of each are fixed, so that
 // its octets are the same in every run.
 func Cases() []Case {
-	return slices.Concat(textCases(), headerCases(), addressCases(), bodyCases(), attachmentCases())
+	return slices.Concat(textCases(), headerCases(), fieldCases(), addressCases(), bodyCases(), attachmentCases())
 }
 
 // FileCase is the case with a file on disk, which it writes into dir.

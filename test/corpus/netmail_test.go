@@ -135,6 +135,8 @@ func (r *netmail) readLeaf(header textproto.MIMEHeader, mediaType string, parame
 		r.reading.Text = corpus.Lines(string(text))
 	case mediaType == "text/html":
 		r.reading.HTML = corpus.Lines(string(text))
+	case mediaType == "text/calendar":
+		r.reading.Calendar, r.reading.Method = corpus.Lines(string(text)), parameters["method"]
 	default:
 		r.failed(errors.New("neither body nor attachment: " + mediaType))
 	}

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -29,6 +30,8 @@ type Reading struct {
 	Header    map[string][]string `json:"header"`    // all other fields but those of MIME, names in lower case
 	Text      string              `json:"text"`      // LF line ends, without the last one
 	HTML      string              `json:"html"`      // likewise
+	Calendar  string              `json:"calendar"`  // likewise
+	Method    string              `json:"method"`    // of the calendar
 	Files     []File              `json:"files"`
 }
 
@@ -58,14 +61,59 @@ func Expect(m *message.Message) (*Reading, error) {
 		Subject: m.Subject, Date: m.Date.UTC().Format(time.RFC3339), MessageID: m.MessageID,
 		Header: map[string][]string{}, Text: Lines(m.Text), HTML: Lines(m.HTML), Bcc: []Mailbox{},
 	}
-	for _, f := range m.Header {
-		name := strings.ToLower(f.Name)
-		r.Header[name] = append(r.Header[name], f.Value)
-	}
+	r.expectHeader(m)
 	if err := r.expectMailboxes(m); err != nil {
 		return nil, err
 	}
 	return r, r.expectFiles(m)
+}
+
+func (r *Reading) expectHeader(m *message.Message) {
+	add := func(name, value string) {
+		if name = strings.ToLower(name); value != "" {
+			r.Header[name] = append(r.Header[name], value)
+		}
+	}
+	add("In-Reply-To", identifiers(m.InReplyTo))
+	add("References", cmp.Or(identifiers(m.References...), identifiers(m.InReplyTo)))
+	switch m.Importance {
+	case message.ImportanceHigh:
+		add("Importance", "high")
+		add("X-Priority", "1 (Highest)")
+	case message.ImportanceLow:
+		add("Importance", "low")
+		add("X-Priority", "5 (Lowest)")
+	}
+	r.expectUnsubscribe(&m.Unsubscribe, add)
+	for _, f := range m.Header {
+		name := strings.ToLower(f.Name)
+		r.Header[name] = append(r.Header[name], f.Value)
+	}
+}
+
+func (r *Reading) expectUnsubscribe(u *message.Unsubscribe, add func(name, value string)) {
+	var ways []string
+	if u.URL != "" {
+		ways = append(ways, "<"+u.URL+">")
+	}
+	if u.Mailto != "" {
+		ways = append(ways, "<mailto:"+u.Mailto+">")
+	}
+	add("List-Unsubscribe", strings.Join(ways, ", "))
+	if u.OneClick {
+		add("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+	}
+}
+
+// identifiers writes Message-IDs with their angle brackets.
+func identifiers(ids ...string) string {
+	var written []string
+	for _, id := range ids {
+		if id = strings.Trim(id, "<>"); id != "" {
+			written = append(written, "<"+id+">")
+		}
+	}
+	return strings.Join(written, " ")
 }
 
 // Lines brings a text into the form of [Reading].
@@ -116,7 +164,22 @@ func (r *Reading) expectFiles(m *message.Message) error {
 		}
 	}
 	r.Files = append(append([]File{}, related...), attached...)
-	return nil
+	return r.expectCalendar(&m.Calendar)
+}
+
+// expectCalendar expects it twice: in the body, and as a file.
+func (r *Reading) expectCalendar(c *message.Calendar) error {
+	if c.Text == "" {
+		return nil
+	}
+	_, method, _ := strings.Cut(c.Text, "METHOD:")
+	method, _, _ = strings.Cut(method, "\r\n")
+	r.Calendar, r.Method = Lines(c.Text), method
+	f, err := expectFile(&message.Attachment{
+		Name: cmp.Or(c.Name, "invite.ics"), ContentType: "application/ics", Data: []byte(c.Text),
+	})
+	r.Files = append(r.Files, f)
+	return err
 }
 
 func expectFile(a *message.Attachment) (f File, err error) {

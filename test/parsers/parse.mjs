@@ -47,6 +47,9 @@ function file(a) {
 
 async function read(path) {
 	const mail = await simpleParser(readFileSync(path), asItIs);
+	// To mailparser, the alternative that is a calendar is a file as well.
+	const isCalendar = a => a.contentType === 'text/calendar' && !a.headers.has('content-disposition');
+	const calendar = mail.attachments.find(isCalendar);
 	return {
 		from: mailboxes(mail.from),
 		sender: mailboxes(mail.headers.get('sender')),
@@ -60,7 +63,9 @@ async function read(path) {
 		header: otherFields(mail),
 		text: lines(mail.text),
 		html: lines(mail.html),
-		files: mail.attachments.map(file),
+		calendar: lines(calendar?.content.toString()),
+		method: calendar?.headers.get('content-type').params.method ?? '',
+		files: mail.attachments.filter(a => a !== calendar).map(file),
 	};
 }
 

@@ -78,6 +78,7 @@ def read(path):
     else:  # the header of RFC 6532 is text to this library
         message = email.message_from_string(octets.decode(), policy=email.policy.default)
     text, html = message.get_body(("plain",)), message.get_body(("html",))
+    calendar = next((p for p, _ in leaves(message) if p.get_content_type() == "text/calendar" and not p.get_content_disposition()), None)
     return {
         "from": mailboxes(message["From"]),
         "sender": mailboxes(message["Sender"]),
@@ -91,7 +92,9 @@ def read(path):
         "header": other_fields(message),
         "text": body(text),
         "html": body(html),
-        "files": [file(part, related) for part, related in leaves(message) if part is not text and part is not html],
+        "calendar": body(calendar),
+        "method": calendar["Content-Type"].params["method"] if calendar is not None else "",
+        "files": [file(p, related) for p, related in leaves(message) if p not in (text, html, calendar)],
     }
 
 

@@ -25,12 +25,12 @@ var parsers = map[string][]string{
 // known one must still be there.
 func TestParsersAgree(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	cases, files := writeCorpus(t, dir)
+	cases := allCases(t)
+	files := writeMessages(t, cases)
 	for parser, command := range parsers {
 		t.Run(parser, func(t *testing.T) {
 			t.Parallel()
-			readings := run(t, command, files)
+			readings := run[corpus.Reading](t, command, files)
 			for i, c := range cases {
 				t.Run(c.Name, func(t *testing.T) {
 					checkDifferences(t, parser, c.Name, corpus.Compare(expect(t, c), &readings[i]))
@@ -40,13 +40,19 @@ func TestParsersAgree(t *testing.T) {
 	}
 }
 
-func writeCorpus(t *testing.T, dir string) (cases []corpus.Case, files []string) {
+func allCases(t *testing.T) []corpus.Case {
 	t.Helper()
-	fromDisk, err := corpus.FileCase(dir)
+	fromDisk, err := corpus.FileCase(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cases = append(corpus.Cases(), fromDisk)
+	return append(corpus.Cases(), fromDisk)
+}
+
+// writeMessages writes each message into a file.
+func writeMessages(t *testing.T, cases []corpus.Case) (files []string) {
+	t.Helper()
+	dir := t.TempDir()
 	for i, c := range cases {
 		var b bytes.Buffer
 		if _, err := c.Message.WriteTo(&b); err != nil {
@@ -57,7 +63,7 @@ func writeCorpus(t *testing.T, dir string) (cases []corpus.Case, files []string)
 			t.Fatal(err)
 		}
 	}
-	return cases, files
+	return files
 }
 
 func expect(t *testing.T, c corpus.Case) *corpus.Reading {
@@ -69,26 +75,26 @@ func expect(t *testing.T, c corpus.Case) *corpus.Reading {
 	return want
 }
 
-// run returns a reading for each file.
-func run(t *testing.T, command, files []string) (readings []corpus.Reading) {
+// run starts a program, which prints one line of JSON for each file.
+func run[T any](t *testing.T, command, files []string) (printed []T) {
 	t.Helper()
 	var said bytes.Buffer
 	program := exec.CommandContext(t.Context(), command[0], slices.Concat(command[1:], files)...)
 	program.Stderr = &said
-	printed, err := program.Output()
+	output, err := program.Output()
 	if err != nil {
 		t.Fatalf("%q: %v\n%s", command, err, said.String())
 	}
-	decoder := json.NewDecoder(bytes.NewReader(printed))
+	decoder := json.NewDecoder(bytes.NewReader(output))
 	decoder.DisallowUnknownFields()
 	for range files {
-		var r corpus.Reading
-		if err := decoder.Decode(&r); err != nil {
-			t.Fatalf("%q: reading %d: %v", command, len(readings), err)
+		var each T
+		if err := decoder.Decode(&each); err != nil {
+			t.Fatalf("%q: line %d: %v", command, len(printed)+1, err)
 		}
-		readings = append(readings, r)
+		printed = append(printed, each)
 	}
-	return readings
+	return printed
 }
 
 // checkDifferences compares with those that are known: each must be one of them,
