@@ -31,6 +31,9 @@ func (d *Delivery) envelope(sender *address, lists ...[]address) (smtp.Envelope,
 	if d.ReturnPath != nullPath {
 		e.From = sender.String()
 	}
+	if err := checkText(d.EnvelopeID); err != nil {
+		return smtp.Envelope{}, fieldError("Delivery.EnvelopeID", d.EnvelopeID, err)
+	}
 	e.To = d.recipients(lists)
 	if len(e.To) == 0 {
 		return smtp.Envelope{}, &Error{Field: "To", Err: errNoRecipients}
