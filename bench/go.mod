@@ -5,6 +5,8 @@ go 1.26.0
 replace github.com/kaizenmail/kaizen => ../
 
 require (
+	github.com/emersion/go-message v0.18.2
+	github.com/emersion/go-msgauth v0.7.0
 	github.com/emersion/go-smtp v0.25.1
 	github.com/jordan-wright/email v4.0.1-0.20210109023952-943e75fe5223+incompatible
 	github.com/wneessen/go-mail v0.8.1

@@ -115,18 +115,22 @@ func (s *signatures) Write(b []byte) (int, error) {
 	if s.signers != nil {
 		return len(b), s.pass(b)
 	}
+	if len(s.head) == 0 && bytes.Contains(b, []byte(crlf+crlf)) {
+		return len(b), s.begin(b)
+	}
 	from := max(len(s.head)-len(crlf+crlf)+1, 0)
 	s.head = append(s.head, b...)
 	if !bytes.Contains(s.head[from:], []byte(crlf+crlf)) {
 		return len(b), nil
 	}
-	return len(b), s.begin()
+	return len(b), s.begin(s.head)
 }
 
-// begin starts the signers, now that the header tells what there is to sign.
-func (s *signatures) begin() error {
-	header, _, _ := strings.Cut(string(s.head), crlf+crlf)
-	names := fieldNames(header)
+// begin starts the signers with what came so far: its header, which is
+// complete, tells what there is to sign.
+func (s *signatures) begin(octets []byte) error {
+	header, _, _ := bytes.Cut(octets, []byte(crlf+crlf))
+	names := fieldNames(string(header))
 	for i := range s.by {
 		signer, err := s.by[i].signer(names)
 		if err != nil {
@@ -134,7 +138,7 @@ func (s *signatures) begin() error {
 		}
 		s.signers = append(s.signers, signer)
 	}
-	return s.pass(s.head)
+	return s.pass(octets)
 }
 
 func (s *signatures) pass(b []byte) error {
@@ -154,7 +158,7 @@ func (s *signatures) end(err error) (fields []byte, _ error) {
 			s.head = append(s.head, crlf...)
 		}
 		s.head = append(s.head, crlf...) // a header without a body
-		err = s.begin()
+		err = s.begin(s.head)
 	}
 	for i, signer := range s.signers {
 		closed := signer.Close()
@@ -187,6 +191,9 @@ type wireLines struct {
 }
 
 func (l *wireLines) Write(b []byte) (int, error) {
+	if !l.cr && isWireLines(b) {
+		return l.w.Write(b)
+	}
 	l.buf = l.buf[:0]
 	for _, c := range b {
 		if c == '\n' && !l.cr {
@@ -200,6 +207,24 @@ func (l *wireLines) Write(b []byte) (int, error) {
 	}
 	_, err := l.w.Write(l.buf)
 	return len(b), err
+}
+
+// isWireLines reports whether b has CRLF line ends alone, and no half of one.
+func isWireLines(b []byte) bool {
+	if bytes.Count(b, []byte{'\r'}) != bytes.Count(b, []byte{'\n'}) {
+		return false
+	}
+	for i := bytes.IndexByte(b, '\r'); i >= 0; {
+		if i+1 == len(b) || b[i+1] != '\n' {
+			return false
+		}
+		next := bytes.IndexByte(b[i+1:], '\r')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	return true
 }
 
 // end completes a line end that is the last octet.
