@@ -48,7 +48,9 @@ func (p *previewPages) add(c bulk.Checked) error {
 	m := c.Message
 	row := previewRow{Number: c.Row.Number, From: readable(m.From), To: readable(slices.Concat(m.To, m.Cc, m.Bcc)...), Subject: m.Subject, Body: m.Text}
 	for i := range m.Attachments {
-		row.Attached = append(row.Attached, m.Attachments[i].Name)
+		if a := &m.Attachments[i]; a.ContentID == "" || m.HTML == "" {
+			row.Attached = append(row.Attached, a.Name)
+		}
 	}
 	base := fmt.Sprintf("row-%d", c.Row.Number)
 	if m.HTML != "" {

@@ -57,6 +57,7 @@ func newRootCommand(app *app) *cobra.Command {
 	addGroup(root, about, newVersionCommand(app))
 	root.SetHelpCommandGroupID(about)
 	root.SetCompletionCommandGroupID(about)
+	completeFlags(root)
 	return root
 }
 

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/kaizenmail/kaizen/smtp/smtptest"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// choices are the values of flags that take one of a few, by the flag's name.
+func choices() map[string][]string {
+	return map[string][]string{
+		"dsn":             {"never", "success", "failure", "delay"},
+		"importance":      {"high", "normal", "low"},
+		"format":          {"csv", "jsonl"},
+		"level":           {"auto", "lock-step", "group", "look-ahead"},
+		"tls":             {"none", "starttls", "implicit"},
+		"auth-mechanisms": {"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER"},
+		"extensions":      append(smtptest.DefaultExtensions(), "none"),
+		"profile":         smtptest.Profiles(),
+		"server":          {"smtps://", "smtp://"},
+	}
+}
+
+// unfinished are flags whose value goes on behind a choice.
+var unfinished = []string{"server", "dsn", "auth-mechanisms", "extensions"}
+
+// fileFlags name files and folders; all others are not completed with them.
+var fileFlags = []string{"password-file", "ca", "text", "html", "attach", "inline", "calendar", "raw", "rows",
+	"journal", "results", "cert", "key", "write-ca", "save"}
+
+// folderFlags name folders.
+var folderFlags = []string{"template", "preview", "save"}
+
+// completeFlags tells the shell what the flags of c, and of all commands below,
+// can be.
+func completeFlags(c *cobra.Command) {
+	known := choices()
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		switch {
+		case f.Value.Type() == "bool":
+			return
+		case known[f.Name] != nil:
+			directive := cobra.ShellCompDirectiveNoFileComp
+			if slices.Contains(unfinished, f.Name) {
+				directive |= cobra.ShellCompDirectiveNoSpace
+			}
+			must(c.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(known[f.Name], directive)))
+		case slices.Contains(folderFlags, f.Name):
+			must(c.MarkFlagDirname(f.Name))
+		case !slices.Contains(fileFlags, f.Name):
+			must(c.RegisterFlagCompletionFunc(f.Name, cobra.NoFileCompletions))
+		}
+	})
+	if c.ValidArgsFunction == nil && c.Args != nil {
+		c.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	for _, child := range c.Commands() {
+		completeFlags(child)
+	}
+}
+
+// must is for what fails only if a flag is completed twice, or does not exist.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
