@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/net/html"
+
 	"github.com/kaizenmail/kaizen/message"
 )
 
@@ -14,6 +16,7 @@ type Template struct {
 	text    *program // nil: made from the HTML
 	html    *program // nil: a message of text only
 	keepCSS bool
+	inliner inliner
 	buffers sync.Pool // of *bytes.Buffer
 }
 
@@ -78,7 +81,29 @@ func (t *Template) Render(data any) (Rendered, error) {
 	if r.HTML, err = t.execute(t.html, data); err != nil {
 		return Rendered{}, err
 	}
+	if err := t.finish(&r); err != nil {
+		return Rendered{}, &Error{Part: htmlFile, Err: err}
+	}
 	return r, nil
+}
+
+// finish inlines the style sheet, and makes the text if there is none.
+func (t *Template) finish(r *Rendered) (err error) {
+	var root *html.Node
+	if !t.keepCSS {
+		if r.HTML, root, err = t.inliner.inline(r.HTML); err != nil {
+			return err
+		}
+	}
+	if t.text != nil {
+		return nil
+	}
+	if root != nil {
+		r.Text = textOf(root)
+		return nil
+	}
+	r.Text, err = TextFromHTML(r.HTML)
+	return err
 }
 
 func (t *Template) execute(p *program, data any) (string, error) {
