@@ -66,6 +66,7 @@ var refusals = []struct {
 	{smtp.PhaseAuth, "454 4.7.0 Temporary authentication failure", smtp.ClassAuthTemporary},
 	{smtp.PhaseAuth, "454 4.7.0 Too many login attempts, please try again later. gsmtp", smtp.ClassAuthTemporary},
 	{smtp.PhaseAuth, "421 4.7.0 Try again later, closing connection", smtp.ClassAuthTemporary},
+	{smtp.PhaseAuth, "451 Authentication failed: Maximum credits exceeded", smtp.ClassAuthTemporary},
 	{smtp.PhaseAuth, "535 5.7.8 Username and Password not accepted.", smtp.ClassAuth},
 	{smtp.PhaseAuth, "535 5.7.3 Authentication unsuccessful", smtp.ClassAuth},
 	{smtp.PhaseAuth, "535 5.7.139 Authentication unsuccessful, basic authentication is disabled.", smtp.ClassAuth},
