@@ -160,10 +160,46 @@ func TestProfileClosesIdleConnections(t *testing.T) {
 			if _, err := client.Send(t.Context(), at(s, limits), note(fmt.Sprint(i))); err != nil {
 				t.Error(err)
 			}
-			time.Sleep(30 * time.Second)
+			<-time.After(30 * time.Second)
 		}
 		if stats := s.Stats(); stats.Accepted != 3 || stats.Connections != 3 {
 			t.Errorf("%+v", stats)
 		}
+	})
+}
+
+// Exchange Online refuses what comes over a fourth connection, for now and at
+// the end. The client makes do with fewer connections from then on.
+func TestProfileOfTooManyConnections(t *testing.T) {
+	config, limits := profiled(t, "office365")
+	limits.Connections = 5
+	config.Limits.Rate = smtptest.Rate{}
+	bubble(t, config, func(t *testing.T, s *smtptest.Server) {
+		client := kaizen.New(kaizen.Config{})
+		defer client.Close()
+		limits.Rates = kaizen.NoRate()
+		var mu sync.Mutex
+		var senders sync.WaitGroup
+		refused := 0
+		for i := range 50 {
+			senders.Go(func() {
+				_, err := client.Send(context.Background(), at(s, limits), note(fmt.Sprint(i)))
+				if err == nil {
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				refused++
+				var e *kaizen.Error
+				if !errors.As(err, &e) || !errors.Is(err, kaizen.ErrConnectionLimit) || !e.Temporary() {
+					t.Errorf("message %d: %v", i, err)
+				}
+			})
+		}
+		senders.Wait()
+		if accepted := s.Stats().Accepted; accepted+refused != 50 || refused == 0 || refused > 10 {
+			t.Errorf("%d accepted, %d refused", accepted, refused)
+		}
+		sendAll(t, client, at(s, limits), 20)
 	})
 }
