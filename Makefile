@@ -3,6 +3,7 @@ RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v $$(go env CC) >/d
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 30s
+SOAKTIME ?= 30m
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,8 +38,11 @@ fuzz: ## fuzz every parser for FUZZTIME (30s) each
 		for target in $$(grep -h -o '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6-); do \
 			echo "$$dir $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; done; done
 
+soak: ## send at full speed to failing servers for SOAKTIME (30m), then settle accounts
+	go run ./test/soak -time $(SOAKTIME)
+
 clean: ## remove what was built
 	rm -rf bin
 	find . -name '*.test' -o -name '*.prof' -o -name '*.out' | xargs rm -f
 
-.PHONY: help run test check parsers build bench fuzz clean
+.PHONY: help run test check parsers build bench fuzz soak clean

@@ -49,6 +49,7 @@ var ladder = []rung{
 	{dir: "cmd/kaizen", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "test/corpus", ours: []string{"message", "smtp"}},
 	{dir: "test/interop/chunked", ours: []string{".", "smtp", "message"}},
+	{dir: "test/soak", ours: []string{".", "smtp", "smtp/smtptest"}},
 }
 
 // notInSenders are packages that a program which only sends must not link.

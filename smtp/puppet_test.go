@@ -65,9 +65,9 @@ func (p *puppet) listen() {
 func (p *puppet) step(octet byte) (more bool) {
 	switch octet {
 	case puppetWaits:
-		time.Sleep(time.Millisecond) // in a bubble: until everybody waits
+		<-time.After(time.Millisecond) // in a bubble: until everybody waits
 	case puppetPauses:
-		time.Sleep(40 * time.Second)
+		<-time.After(40 * time.Second)
 	case puppetCloses:
 		p.conn.CloseWrite()
 		return false
@@ -75,7 +75,7 @@ func (p *puppet) step(octet byte) (more bool) {
 		p.conn.Reset()
 		return false
 	case puppetBehaves:
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 		return p.say(p.dialogue().proper())
 	case puppetEchoes:
 		return p.say(p.latestLine())
