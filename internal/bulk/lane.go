@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -94,9 +96,12 @@ func judge(err error) verdict {
 		return serves // one that got that far
 	}
 	switch e.Class {
-	case kaizen.ErrAuth, kaizen.ErrTLS:
+	case kaizen.ErrAuth, kaizen.ErrQuota:
 		return refuses
-	case kaizen.ErrQuota:
+	case kaizen.ErrTLS:
+		if isNetwork(e.Err) {
+			return troubled // the handshake was cut off
+		}
 		return refuses
 	case kaizen.ErrConnect:
 		if e.Reply.Permanent() {
@@ -111,6 +116,11 @@ func judge(err error) verdict {
 		return troubled
 	}
 	return serves
+}
+
+func isNetwork(err error) bool {
+	_, ok := errors.AsType[net.Error](err)
+	return ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func aboutServer(err error) bool {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/internal/bulk"
+	"github.com/kaizenmail/kaizen/smtp"
 	"github.com/kaizenmail/kaizen/smtp/smtptest"
 )
 
@@ -275,6 +276,21 @@ func TestAWrongPasswordEndsTheRun(t *testing.T) {
 		account.Password = "right"
 		c.mustRun()
 		c.eachOnce(50, s)
+	})
+}
+
+func TestABrokenHandshakeIsNoRefusal(t *testing.T) {
+	config := smtptest.Config{TLS: smtptest.TLSStartTLS, Faults: faults(t, "tls:reset:1st", "tls:drop:2nd", "starttls:vanish:3rd", "starttls:vanish:4th")}
+	bubble(t, config, func(t *testing.T, s *smtptest.Server) {
+		c := newCampaign(t, 20, s)
+		account := &c.config.Servers[0].Account
+		account.TLS = smtp.TLSStartTLS
+		if err := c.run(t.Context()); !errors.Is(err, kaizen.ErrTLS) {
+			t.Errorf("with a certificate nobody trusts: %v", err)
+		}
+		account.TLSConfig = s.ClientTLS()
+		c.mustRun()
+		c.eachOnce(20, s)
 	})
 }
 
