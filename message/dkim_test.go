@@ -289,6 +289,13 @@ func TestSignedAttachmentChanges(t *testing.T) {
 	if !errors.As(err, &refusal) || refusal.Field != "DKIM" || !strings.Contains(err.Error(), "changed") {
 		t.Errorf("after %d openings: %v", opened, err)
 	}
+	server := smtptest.NewServer(smtptest.Config{Network: smtptest.Memory})
+	defer server.Close()
+	account := must(kaizen.ParseURL("smtp://" + server.Addr() + "?tls=none"))
+	account.DialContext = server.DialContext
+	if _, err := kaizen.DialAndSend(t.Context(), account, m); !errors.As(err, &refusal) || server.Stats().Accepted != 0 {
+		t.Errorf("%d accepted, %v", server.Stats().Accepted, err)
+	}
 }
 
 // TestSigningFails: whatever fails, fails before the first octet.
@@ -321,4 +328,28 @@ func TestSigningFails(t *testing.T) {
 			t.Errorf("want an error about %s, got %v and %d octets", test.want, err, b.Len())
 		}
 	}
+}
+
+// FuzzRawSigned: whatever is signed is good when it has arrived.
+func FuzzRawSigned(f *testing.F) {
+	f.Add([]byte("From: a@b\nBcc: c@d,\n e@f\nSubject : \t x\n\ty\n\nHi \r\r\n\n \n"), true)
+	f.Add([]byte("From: a@b\r\n"), false)
+	f.Fuzz(func(t *testing.T, data []byte, simple bool) {
+		raw := &message.Raw{Data: data, DKIM: both()[1:]}
+		if simple {
+			raw.DKIM[0].Canonicalization = "simple/simple"
+		}
+		var b bytes.Buffer
+		if _, err := raw.WriteTo(&b); err != nil {
+			return
+		}
+		arrived := onWire(b.Bytes())
+		if !bytes.Contains(arrived, []byte("\r\n\r\n")) {
+			arrived = append(arrived, "\r\n"...)
+		}
+		found, err := dkim.VerifyWithOptions(bytes.NewReader(arrived), &dkim.VerifyOptions{LookupTXT: records, MaxVerifications: 1})
+		if len(found) == 0 || found[0].Err != nil {
+			t.Errorf("%q: %v, %+v", arrived, err, found)
+		}
+	})
 }
