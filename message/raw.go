@@ -20,6 +20,7 @@ const maxRawHeader = 1 << 20
 var (
 	errHeaderSize = errors.New("header over 1 MB, or a line of it over 64 KB")
 	errNoField    = errors.New("no field name and colon")
+	errLoneCR     = errors.New("a CR without LF in the header: on the wire it ends the line, and could begin another field")
 )
 
 // Raw is a message that exists already, in the form of RFC 5322. Its octets are
@@ -169,6 +170,9 @@ func readRawHeader(r *bufio.Reader) (header rawHeader, err error) {
 }
 
 func (h rawHeader) add(line []byte) (rawHeader, error) {
+	if bytes.IndexByte(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), '\r') >= 0 {
+		return nil, errLoneCR
+	}
 	if len(bytes.TrimRight(line, crlf)) == 0 {
 		return append(h, rawField{octets: bytes.Clone(line)}), nil
 	}

@@ -88,6 +88,9 @@ func TestRawRefused(t *testing.T) {
 		"no recipients":  "From: b@x.example\n\n",
 		"bad recipient":  "From: b@x.example\nTo: b c\n\n",
 		"long line":      "From: b@x.example\nX: " + strings.Repeat("x", 70_000) + "\n\n",
+		"hidden Bcc":     "From: b@x.example\nSubject: a\rBcc: c@x.example\nTo: d@x.example\n\n",
+		"hidden end":     "From: b@x.example\nTo: d@x.example\r\r\nBcc: c@x.example\n\n",
+		"CR alone":       "From: b@x.example\rTo: d@x.example\rBcc: c@x.example\r\rHi\r",
 		"endless header": "From: b@x.example\n" + strings.Repeat("X: 123456\n", 200_000),
 	} {
 		_, err := (&message.Raw{Data: []byte(data)}).Envelope()
