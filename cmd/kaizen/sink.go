@@ -19,15 +19,22 @@ it, with --save). It never passes a message on.
 It can be slow, strict and broken: a fault is PHASE:ACTION with conditions.
 Phases: connect, greeting, ehlo, starttls, tls, auth, mail, rcpt, data, body@N
 (after N octets), final (not accepted), after-final (accepted, the reply is
-lost), rset, noop, quit, idle@DURATION. Actions: drop, reset, 421, stall, vanish,
-delay=DURATION, drip=DURATION, extra, missing, oversize, reply=CODE TEXT.
-Conditions: a share (0.01), an occurrence (5th), conn (count on each connection).
+lost), rset, noop, quit, idle@DURATION, other (VRFY, HELP and the like). Actions:
+drop, reset, 421, stall, vanish, delay=DURATION, drip=DURATION, extra, missing,
+oversize, reply=CODE TEXT. Conditions: a share (0.01), an occurrence (5th), conn
+(count on each connection), only=VERB, after=DURATION.
+
+It can say what a provider would say (--profile; list describes them), and do
+what Postfix's smtp-sink can: that one's letters are in brackets. Commands are
+named as there: connect, helo, ehlo, mail, rcpt, data, . (the end of a content),
+rset, noop, quit, vrfy; and auth, starttls.
 
 Statistics are printed as JSON at the end: after --exit-after messages, or on
 Ctrl-C.`
 
 const sinkExample = `  kaizen sink --listen 127.0.0.1:2525 --save ./mail
   kaizen sink --tls starttls --auth ann:secret --require-auth --write-ca ca.pem
+  kaizen sink --profile gmail --rate 20/1m
   kaizen sink --latency 100ms --rate 10/1s --fault final:drop:0.01 --fault 'rcpt:reply=550 5.1.1 No such user:5th'`
 
 // sinkFlags is the command line as it was written.
@@ -42,6 +49,9 @@ type sinkFlags struct {
 	rate, save                      string
 	exitAfter                       int64
 	transcript                      bool
+	profile, quota                  string
+	unknown                         []string
+	vocabulary                      sinkVocabulary
 }
 
 func newSinkCommand(app *app) *cobra.Command {
@@ -53,6 +63,9 @@ func newSinkCommand(app *app) *cobra.Command {
 		Example: sinkExample,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.profile == "list" {
+				return listProfiles(app.stdout)
+			}
 			config, err := f.config(cmd.Flags().Changed)
 			if err != nil {
 				return &usageError{command: cmd.CommandPath(), err: err}
@@ -61,15 +74,16 @@ func newSinkCommand(app *app) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&f.profile, "profile", "", "be like "+strings.Join(smtptest.Profiles(), ", ")+"; further flags change it; list describes them")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:2525", "address to listen on; other than loopback, anyone can connect")
-	flags.StringVar(&f.tls, "tls", "none", "none, starttls or implicit")
+	flags.StringVar(&f.tls, "tls", "none", "none, starttls or implicit; with --profile starttls")
 	flags.StringVar(&f.cert, "cert", "", "certificate (PEM); default: one made now for localhost")
 	flags.StringVar(&f.key, "key", "", "its private key (PEM)")
 	flags.StringVar(&f.writeCA, "write-ca", "", "write the certificate that clients shall trust to this file")
-	flags.StringArrayVar(&f.auth, "auth", nil, "offer a login to user:password (repeatable)")
+	flags.StringArrayVar(&f.auth, "auth", nil, "offer a login to user:password (repeatable); with --profile, any login is taken otherwise")
 	flags.StringSliceVar(&f.mechanisms, "auth-mechanisms", nil, "login mechanisms offered; default PLAIN,LOGIN")
 	flags.BoolVar(&f.requireAuth, "require-auth", false, "refuse mail before a login")
-	flags.StringSliceVar(&f.extensions, "extensions", nil, "EHLO keywords; default a modern set, none for none")
+	flags.StringSliceVar(&f.extensions, "extensions", nil, "EHLO keywords, also XCLIENT and XFORWARD; default a modern set, none for none")
 	flags.DurationVar(&f.latency, "latency", 0, "round trip of the link")
 	flags.DurationVar(&f.greetingDelay, "greeting-delay", 0, "time before the greeting")
 	flags.StringArrayVar(&f.faults, "fault", nil, "misbehave (repeatable)")
@@ -78,31 +92,58 @@ func newSinkCommand(app *app) *cobra.Command {
 	flags.IntVar(&f.limits.MessagesPerConnection, "max-messages", 0, "messages on a connection; default no limit")
 	flags.IntVar(&f.limits.Connections, "max-connections", 0, "connections at once; default no limit")
 	flags.StringVar(&f.rate, "rate", "none", "messages accepted in any window, as 10/1s")
-	flags.StringVar(&f.save, "save", "", "keep messages in this folder, as Maildir")
-	flags.Int64Var(&f.exitAfter, "exit-after", 0, "end after so many messages")
-	flags.BoolVar(&f.transcript, "transcript", false, "show each dialogue on standard error at the end")
+	flags.StringVar(&f.quota, "quota", "none", "and in another, longer one, as 500/24h")
+	flags.StringSliceVar(&f.unknown, "unknown-recipient", nil, "refuse these recipients, or all @example.com")
+	flags.StringVar(&f.save, "save", "", "keep messages in this folder, as Maildir [-d -D]")
+	flags.Int64Var(&f.exitAfter, "exit-after", 0, "end after so many messages [-M]")
+	flags.BoolVar(&f.transcript, "transcript", false, "show each dialogue on standard error at the end [-v]")
+	f.vocabulary.define(cmd)
 	return cmd
 }
 
-// config turns the flags into a server.
+// config turns the flags into a server: what was given changes the profile.
 func (f *sinkFlags) config(changed func(string) bool) (smtptest.Config, error) {
-	c := smtptest.Config{Addr: f.listen, Latency: f.latency, GreetingDelay: f.greetingDelay,
-		Limits: f.limits, Maildir: f.save, CountOnly: !f.transcript, Transcripts: f.transcript}
+	var c smtptest.Config
 	if err := f.checkCounts(); err != nil {
 		return c, err
 	}
+	if f.profile != "" {
+		var err error
+		if c, err = smtptest.Profile(f.profile); err != nil {
+			return c, fmt.Errorf("--profile: %w", err)
+		}
+	}
+	c.Addr, c.Latency, c.GreetingDelay, c.Maildir = f.listen, f.latency, f.greetingDelay, f.save
+	c.CountOnly, c.Transcripts = !f.transcript, f.transcript
+	c.UnknownRecipients = f.unknown
+	f.readLimits(&c, changed)
 	if changed("extensions") {
 		c.Extensions = smtptest.NoExtensions()
 		if len(f.extensions) != 1 || f.extensions[0] != "none" {
 			c.Extensions = f.extensions
 		}
 	}
-	for _, read := range []func(*smtptest.Config) error{f.readTLS, f.readAuth, f.readFaults, f.readRate} {
-		if err := read(&c); err != nil {
+	for _, read := range []func(*smtptest.Config, func(string) bool) error{f.readTLS, f.readAuth, f.readFaults, f.readRates, f.vocabulary.apply} {
+		if err := read(&c, changed); err != nil {
 			return c, err
 		}
 	}
 	return c, nil
+}
+
+func (f *sinkFlags) readLimits(c *smtptest.Config, changed func(string) bool) {
+	if changed("max-size") {
+		c.Limits.MaxSize = f.limits.MaxSize
+	}
+	if changed("max-recipients") {
+		c.Limits.RecipientsPerMessage = f.limits.RecipientsPerMessage
+	}
+	if changed("max-messages") {
+		c.Limits.MessagesPerConnection = f.limits.MessagesPerConnection
+	}
+	if changed("max-connections") {
+		c.Limits.Connections = f.limits.Connections
+	}
 }
 
 func (f *sinkFlags) checkCounts() error {
@@ -122,14 +163,16 @@ func (f *sinkFlags) checkCounts() error {
 	return nil
 }
 
-func (f *sinkFlags) readTLS(c *smtptest.Config) error {
+func (f *sinkFlags) readTLS(c *smtptest.Config, changed func(string) bool) error {
 	modes := map[string]smtptest.TLSMode{"none": smtptest.TLSNone, "starttls": smtptest.TLSStartTLS, "implicit": smtptest.TLSImplicit}
 	mode, ok := modes[f.tls]
 	if !ok {
 		return fmt.Errorf("--tls %q is none of none, starttls, implicit", f.tls)
 	}
-	c.TLS = mode
-	if mode == smtptest.TLSNone && (f.writeCA != "" || f.cert != "" || f.key != "") {
+	if f.profile == "" || changed("tls") {
+		c.TLS = mode
+	}
+	if c.TLS == smtptest.TLSNone && (f.writeCA != "" || f.cert != "" || f.key != "") {
 		return errors.New("a certificate needs --tls starttls or implicit")
 	}
 	if (f.cert == "") != (f.key == "") {
@@ -146,16 +189,24 @@ func (f *sinkFlags) readTLS(c *smtptest.Config) error {
 	return nil
 }
 
-func (f *sinkFlags) readAuth(c *smtptest.Config) error {
-	if len(f.auth) == 0 {
+func (f *sinkFlags) readAuth(c *smtptest.Config, changed func(string) bool) error {
+	if len(f.auth) == 0 && c.Auth == nil {
 		if f.requireAuth || len(f.mechanisms) > 0 {
 			return errors.New("--require-auth or --auth-mechanisms needs --auth user:password")
 		}
 		return nil
 	}
-	c.Auth = &smtptest.Auth{Users: make(map[string]string), Required: f.requireAuth}
-	for _, m := range f.mechanisms {
-		c.Auth.Mechanisms = append(c.Auth.Mechanisms, strings.ToUpper(m))
+	if c.Auth == nil {
+		c.Auth = new(smtptest.Auth)
+	}
+	if changed("require-auth") {
+		c.Auth.Required = f.requireAuth
+	}
+	if changed("auth-mechanisms") {
+		c.Auth.Mechanisms = strings.Split(strings.ToUpper(strings.Join(f.mechanisms, ",")), ",")
+	}
+	if len(f.auth) > 0 {
+		c.Auth.AnySecret, c.Auth.Users = false, make(map[string]string)
 	}
 	for _, a := range f.auth {
 		user, password, found := strings.Cut(a, ":")
@@ -167,7 +218,7 @@ func (f *sinkFlags) readAuth(c *smtptest.Config) error {
 	return nil
 }
 
-func (f *sinkFlags) readFaults(c *smtptest.Config) error {
+func (f *sinkFlags) readFaults(c *smtptest.Config, _ func(string) bool) error {
 	for _, text := range f.faults {
 		fault, err := smtptest.ParseFault(text)
 		if err != nil {
@@ -178,16 +229,28 @@ func (f *sinkFlags) readFaults(c *smtptest.Config) error {
 	return nil
 }
 
-func (f *sinkFlags) readRate(c *smtptest.Config) error {
-	rates, err := kaizen.ParseRates(f.rate)
+func (f *sinkFlags) readRates(c *smtptest.Config, changed func(string) bool) error {
+	if err := readRate("rate", f.rate, changed, &c.Limits.Rate); err != nil {
+		return err
+	}
+	return readRate("quota", f.quota, changed, &c.Limits.Quota)
+}
+
+// readRate changes how much is allowed; what the server says beyond stays.
+func readRate(flag, text string, changed func(string) bool, to *smtptest.Rate) error {
+	rates, err := kaizen.ParseRates(text)
 	if err != nil {
-		return fmt.Errorf("--rate: %w", err)
+		return fmt.Errorf("--%s: %w", flag, err)
 	}
 	if len(rates) > 1 {
-		return errors.New("--rate takes one rate")
+		return fmt.Errorf("--%s takes one rate", flag)
 	}
+	if !changed(flag) {
+		return nil
+	}
+	to.N = 0
 	for _, r := range rates {
-		c.Limits.Rate = smtptest.Rate{N: r.Count, Per: r.Per}
+		to.N, to.Per = r.Count, r.Per
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func (f *sinkFlags) run(ctx context.Context, app *app, config smtptest.Config) e
 	if err := f.announce(app.stderr, server); err != nil {
 		return err
 	}
-	f.wait(ctx, server)
+	f.wait(ctx, app.stderr, server)
 	stats := server.Stats()
 	if err := server.Close(); err != nil {
 		return err
@@ -49,23 +49,31 @@ const (
 	goodbye = 200 * time.Millisecond
 )
 
-// wait returns when ctx ends or --exit-after messages were accepted and their
-// senders have left, or have had time to.
-func (f *sinkFlags) wait(ctx context.Context, server *smtptest.Server) {
-	if f.exitAfter == 0 {
+// wait returns when ctx ends or --exit-after is reached and the senders have
+// left, or have had time to.
+func (f *sinkFlags) wait(ctx context.Context, stderr io.Writer, server *smtptest.Server) {
+	v := &f.vocabulary
+	if f.exitAfter == 0 && v.exitAfterConnections == 0 && !v.counters {
 		<-ctx.Done()
 		return
 	}
 	glance := time.NewTicker(sinkGlance)
 	defer glance.Stop()
 	var end time.Time
+	var shown counters
+	if v.counters {
+		defer func() { shown.show(stderr, server.Stats(), shown.last.Add(time.Second)) }()
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-glance.C:
 			stats := server.Stats()
-			if int64(stats.Accepted) < f.exitAfter {
+			if v.counters {
+				shown.show(stderr, stats, now)
+			}
+			if !f.enough(stats) {
 				continue
 			}
 			if end.IsZero() {
@@ -76,6 +84,27 @@ func (f *sinkFlags) wait(ctx context.Context, server *smtptest.Server) {
 			}
 		}
 	}
+}
+
+func (f *sinkFlags) enough(stats smtptest.Stats) bool {
+	connections := f.vocabulary.exitAfterConnections
+	return f.exitAfter > 0 && int64(stats.Accepted) >= f.exitAfter ||
+		connections > 0 && int64(stats.Connections-stats.Open) >= connections
+}
+
+// counters are shown when they have changed, once a second at most.
+type counters struct {
+	text string
+	last time.Time
+}
+
+func (c *counters) show(w io.Writer, stats smtptest.Stats, now time.Time) {
+	text := fmt.Sprintf("connections %d, open %d, messages %d, refused %d", stats.Connections, stats.Open, stats.Accepted, stats.Rejected)
+	if text == c.text || now.Sub(c.last) < time.Second {
+		return
+	}
+	c.text, c.last = text, now
+	fmt.Fprintln(w, text)
 }
 
 // sinkStats is what a sink prints at its end.
