@@ -43,10 +43,14 @@ func (b *books) change(n int64, f func(entry uint32) uint32) {
 	}
 }
 
-func (b *books) told(n int64, o smtp.Outcome) {
+// told also returns how often the message has arrived by now: servers book a
+// message before they answer.
+func (b *books) told(n int64, o smtp.Outcome) (arrivals int) {
 	b.change(n, func(entry uint32) uint32 {
+		arrivals = int(entry & 3)
 		return entry&3 | min(entry>>2&3+1, 3)<<2 | uint32(o)<<4
 	})
+	return arrivals
 }
 
 // arrived is called by the servers for each message they take.

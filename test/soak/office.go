@@ -117,14 +117,18 @@ func (o *office) note(s *stand, n int64, r *kaizen.Receipt, err error) (pause bo
 	var e *kaizen.Error
 	switch {
 	case err == nil:
-		o.books.told(n, smtp.Accepted)
+		if o.books.told(n, smtp.Accepted) != 1 {
+			o.complain("%s: message %d is called accepted: %+v", s.name, n, *r.Transactions[0])
+		}
 		o.levels[r.Transactions[0].Level].Add(1)
 		return false
 	case !errors.As(err, &e):
 		o.complain("not an error of ours: %v", err)
 		return false
 	}
-	o.books.told(n, e.Outcome)
+	if arrivals := o.books.told(n, e.Outcome); arrivals > 0 && e.SafeToRetry() {
+		o.complain("%s: message %d has arrived: %v", s.name, n, err)
+	}
 	if e.Class == kaizen.ErrRate {
 		o.complain("%s: the limit did not hold: %v", s.name, err)
 	}
