@@ -56,6 +56,11 @@ func (s Source) compileText(parts []part) (*texttemplate.Template, error) {
 		}
 		s.guard(t.Tree)
 	}
+	for _, layout := range []string{textLayoutFile, htmlLayoutFile} {
+		if err := checkLayout(set, layout); err != nil {
+			return nil, err
+		}
+	}
 	return set.Funcs(s.guards()), nil
 }
 
@@ -91,6 +96,28 @@ func (s Source) compileHTML(parts []part, entry string) (*program, error) {
 		return nil, locate(err, htmlFile)
 	}
 	return &program{set, entry, htmlFile}, nil
+}
+
+// checkLayout finds a layout without a place for the body.
+func checkLayout(set *texttemplate.Template, layout string) error {
+	t := set.Lookup(layout)
+	if t == nil || parse.IsEmptyTree(t.Root) {
+		return nil
+	}
+	called := false
+	for _, t := range set.Templates() {
+		if t.Tree == nil {
+			continue
+		}
+		walk(t.Root, func(n parse.Node) {
+			call, ok := n.(*parse.TemplateNode)
+			called = called || ok && call.Name == "content"
+		})
+	}
+	if !called {
+		return &Error{Part: layout, Err: errNoContent}
+	}
+	return nil
 }
 
 // checkCalls finds {{template "name"}} for which there is none: the standard

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
 )
 
 // markKey is an attribute that tells where an element of the tree comes from:
@@ -46,7 +45,7 @@ func mark(document string) marks {
 			tag := span{start: at, nameEnd: at + nameLength(document[at:at+raw]), end: at + raw}
 			m.add(document, tag)
 			open = -1
-			if isPlainStyle(z) {
+			if strings.EqualFold(document[at+1:tag.nameEnd], "style") && isPlainStyle(z) {
 				open = at
 			}
 		case html.TextToken:
@@ -89,10 +88,7 @@ func nameLength(tag string) int {
 
 // isPlainStyle tells of a <style> that is CSS for all media.
 func isPlainStyle(z *html.Tokenizer) bool {
-	name, more := z.TagName()
-	if atom.Lookup(name) != atom.Style {
-		return false
-	}
+	_, more := z.TagName()
 	for more {
 		var key, value []byte
 		key, value, more = z.TagAttr()

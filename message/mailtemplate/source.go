@@ -128,6 +128,7 @@ func (s Source) partials(ending string) (parts []part) {
 }
 
 var (
+	errNoContent    = errors.New(`never calls {{template "content" .}}, so that the body would be lost`)
 	errNoBody       = errors.New("neither Text nor HTML: there would be nothing to read")
 	errReservedName = errors.New("this name belongs to another part; rename the partial")
 )

@@ -71,7 +71,9 @@ func parseStatements(all []token, depth int) (statements []statement) {
 		}
 		body := all[n+1:]
 		end := until(body, css.RightBraceToken, false)
-		statements = append(statements, parseStatement(all[:n], body[:end], depth))
+		if n > 0 {
+			statements = append(statements, parseStatement(all[:n], body[:end], depth))
+		}
 		all = body[min(end+1, len(body)):]
 	}
 	return statements
@@ -85,7 +87,7 @@ func parseStatement(prelude, body []token, depth int) statement {
 		s.below = parseStatements(body, depth+1)
 	case prelude[0].kind == css.AtKeywordToken, until(body, css.LeftBraceToken, false) < len(body):
 		// @font-face and the like, or a rule with rules in it.
-		return statement{text: s.prelude + " {" + text(body) + "}"}
+		return statement{text: s.prelude + " { " + text(body) + " }"}
 	default:
 		s.selectors = parseSelectors(prelude)
 		s.declarations = parseDeclarations(body)
