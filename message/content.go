@@ -19,6 +19,14 @@ func (m *Message) Content() (*smtp.Content, error) {
 	if err != nil {
 		return nil, err
 	}
+	content, err := p.content()
+	if err == nil && p.needsUTF8() {
+		content.RequireSMTPUTF8()
+	}
+	return content, err
+}
+
+func (p *prepared) content() (*smtp.Content, error) {
 	octets, ok, err := p.inMemory()
 	if err != nil {
 		return nil, err
@@ -26,6 +34,7 @@ func (m *Message) Content() (*smtp.Content, error) {
 	if ok {
 		return smtp.Bytes(octets), nil
 	}
+	m := p.Message
 	content := smtp.ReplayableWriterTo(m)
 	if p.once {
 		content = smtp.WriterTo(m)
@@ -36,6 +45,18 @@ func (m *Message) Content() (*smtp.Content, error) {
 		content.DeclareSize(p.least)
 	}
 	return content, nil
+}
+
+// needsUTF8 reports whether a field has an address that only UTF-8 can write.
+func (p *prepared) needsUTF8() bool {
+	for _, list := range [][]address{{p.from, p.sender}, p.replyTo, p.to, p.cc} {
+		for i := range list {
+			if !isASCII(list[i].local) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // inMemory composes a small message. Without an error, false means that the

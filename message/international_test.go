@@ -68,7 +68,7 @@ func TestServersOfAddressesBeyondASCII(t *testing.T) {
 		"sender":           {&message.Message{From: "zoë@bücher.example", To: []string{"bob@example.org"}}, true, true},
 		"to":               {&message.Message{From: "ann@example.com", To: []string{"ünal@example.org"}}, true, true},
 		"bcc":              {&message.Message{From: "ann@example.com", Bcc: []string{"ünal@example.org"}}, true, true},
-		"reply to":         {&message.Message{From: "ann@example.com", To: []string{"bob@example.org"}, ReplyTo: []string{"用户@例え.jp"}}, true, false},
+		"reply to":         {&message.Message{From: "ann@example.com", To: []string{"bob@example.org"}, ReplyTo: []string{"用户@例え.jp"}}, true, true},
 	} {
 		for _, extensions := range [][]string{smtptest.DefaultExtensions(), without} {
 			server := smtptest.NewServer(smtptest.Config{Network: smtptest.Memory, KeepMessages: true, Extensions: extensions})

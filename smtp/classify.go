@@ -38,7 +38,7 @@ var rules = []rule{
 	{phases: atVerdict, subs: []EnhancedCode{{4, 2, 2}, {5, 2, 2}}, class: ClassRecipient},
 	{phases: atVerdict, texts: []string{"mailbox full", "mailbox is full", "mailbox quota", "over quota"}, class: ClassRecipient},
 	// A day's (or similar) allowance is used up. Google says so with 5xx.
-	{texts: []string{"daily message quota", "quota exceeded", "daily user sending", "daily sending", "daily smtp relay", "sending quota", "submissionquota", "sending limit exceeded", "maximum credits exceeded"}, class: ClassQuota},
+	{texts: []string{"daily message quota", "quota exceeded", "daily user sending", "daily sending", "daily smtp relay", "sending quota", "submissionquota", "sending limit exceeded"}, class: ClassQuota},
 	{subs: []EnhancedCode{{5, 4, 5}, {4, 4, 5}}, texts: []string{"daily", "quota", "sending limit"}, class: ClassQuota},
 	// Enough on this connection. "Too many messages" alone may mean per hour, and
 	// a new connection for each would be hammering.

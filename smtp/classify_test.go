@@ -56,7 +56,6 @@ var refusals = []struct {
 	{smtp.PhaseMail, "550 5.4.5 The daily allowance is used up", smtp.ClassQuota},
 	{smtp.PhaseMail, "550 5.7.1 Daily SMTP relay limit exceeded for user", smtp.ClassQuota},
 	{smtp.PhaseFinal, "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message", smtp.ClassQuota},
-	{smtp.PhaseAuth, "451 Authentication failed: Maximum credits exceeded", smtp.ClassQuota},
 	// A recipient's full mailbox is not the sender's quota.
 	{smtp.PhaseRcpt, "552 5.2.2 <joe@example.com> Quota exceeded (mailbox for user is full)", smtp.ClassRecipient},
 	{smtp.PhaseRcpt, "452 4.2.2 The email account that you tried to reach is over quota", smtp.ClassRecipient},

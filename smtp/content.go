@@ -28,6 +28,7 @@ type Content struct {
 	start    func() (io.ReadCloser, error) // nil if the octets are in memory
 	again    bool                          // start may be called more than once
 	declared int64                         // what DeclareSize was told, -1 if nothing
+	utf8     bool                          // RequireSMTPUTF8 was called
 
 	prepared bool
 	err      error  // why the content is lost
@@ -103,6 +104,16 @@ func Open(open func() (io.ReadCloser, error)) *Content {
 // hint: the true size is used where it is known. It returns c.
 func (c *Content) DeclareSize(octets int64) *Content {
 	c.declared = max(octets, -1)
+	return c
+}
+
+// RequireSMTPUTF8 says that the header cannot be written without SMTPUTF8 (RFC
+// 6531): it has an address whose local part is not ASCII. A server without that
+// extension is not sent the message. Otherwise a header that is not ASCII goes
+// to any server with 8BITMIME, as old messages have such headers and most
+// servers take them. It returns c.
+func (c *Content) RequireSMTPUTF8() *Content {
+	c.utf8 = true
 	return c
 }
 

@@ -73,7 +73,7 @@ func (c *Conn) suit(x *exchange) *Error {
 	seen := t.Content.traits()
 	x.result.Octets = max(seen.size, 0)
 	x.bdat = c.caps.Chunking && (t.Chunking || t.Binary)
-	x.mail = mailParams{caps: &c.caps, size: seen.size, utf8: envelopeNeedsUTF8(&t.Envelope)}
+	x.mail = mailParams{caps: &c.caps, size: seen.size, utf8: envelopeNeedsUTF8(&t.Envelope) || t.Content.utf8}
 	if c.caps.SMTPUTF8 && c.caps.EightBitMIME && seen.headerEightBit {
 		x.mail.utf8 = true
 	}
