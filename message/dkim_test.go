@@ -165,7 +165,7 @@ func TestRawSigned(t *testing.T) {
 			if _, err := raw.WriteTo(&second); err != nil || !bytes.Equal(first.Bytes(), second.Bytes()) {
 				t.Errorf("%s: two writings differ (%v)", name, err)
 			}
-			if bytes.Contains(first.Bytes(), []byte("Bcc")) {
+			if bytes.Contains(first.Bytes(), []byte("Bcc:")) {
 				t.Errorf("%s: a Bcc shows", name)
 			}
 		}
