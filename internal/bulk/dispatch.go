@@ -164,7 +164,8 @@ func (r *run) settle(d done) {
 		// What was begun is noted; the rest is as if it had never been touched.
 	case !d.bad && aboutServer(d.err):
 		r.ready = append([]*job{d.job}, r.ready...) // not its fault
-	case d.temporary() && d.tries < r.Tries:
+	case d.temporary() && d.tries+1 < r.Tries:
+		d.tries++
 		wait := backoff(r.Backoff, d.tries)
 		d.due = now.Add(wait - wait/5 + rand.N(wait*2/5))
 		heap.Push(&r.retries, d.job)

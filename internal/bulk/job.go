@@ -19,8 +19,8 @@ type job struct {
 	to    []Recipient // nil before the first try
 	id    string      // Message-ID
 	date  time.Time   // of the message, the same at each try
-	tries int
-	due   time.Time // of the next try
+	tries int         // that recipients refused for now
+	due   time.Time   // of the next try
 
 	err   error // of the last try
 	bad   bool  // the row cannot be made a message
@@ -46,7 +46,6 @@ func (j *job) try(ctx context.Context, r *run, l *lane) {
 	prepared.Commit = t.commit
 	receipt, err := r.Client.Send(ctx, l.Account, prepared)
 	j.err = err
-	j.tries++
 	j.learn(receipt, err)
 	if t.begun.Load() || j.settled() {
 		r.note(j, l)

@@ -51,6 +51,8 @@ const maxRetrying = 1000
 // NewCampaign returns a name for a journal, which is part of each Message-ID.
 func NewCampaign() string { return strings.ToLower(rand.Text()[:12]) }
 
+var errNoServer = errors.New("no server to send to")
+
 // ErrTooManyFailures says that a run ended by Config.MaxFailures.
 var ErrTooManyFailures = errors.New("no recipient was accepted for many rows in a row")
 
@@ -59,6 +61,9 @@ var ErrTooManyFailures = errors.New("no recipient was accepted for many rows in 
 // when no server is left, the journal cannot be written, the table cannot be
 // read on, or too many rows failed. What was begun is in the journal in any case.
 func Run(ctx context.Context, config Config) error {
+	if len(config.Servers) == 0 {
+		return errNoServer
+	}
 	r := newRun(config)
 	var senders sync.WaitGroup
 	sending := context.WithoutCancel(ctx)
