@@ -25,3 +25,21 @@ func Example() {
 	// EOF
 	// 1
 }
+
+// A provider's limits and words, with one of them changed.
+func ExampleProfile() {
+	config, err := smtptest.Profile("office365")
+	if err != nil {
+		panic(err)
+	}
+	config.Auth.Required = false // net/smtp does not trust its certificate
+	config.TLS = smtptest.TLSNone
+	config.UnknownRecipients = []string{"bob@example.com"}
+	server := smtptest.NewServer(config)
+	defer server.Close()
+
+	err = smtp.SendMail(server.Addr(), nil, "a@example.com", []string{"bob@example.com"}, nil)
+	fmt.Println(err)
+	// Output:
+	// 550 "5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"
+}
