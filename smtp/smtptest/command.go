@@ -21,7 +21,7 @@ func (s *session) command(line []byte) error {
 	}
 	verb, arg, _ := bytes.Cut(text, []byte(" "))
 	var room [9]byte // one more than the longest verb, so that none longer fits
-	name := string(upper(room[:0], verb))
+	name := verbName(upper(room[:0], verb))
 	s.verb, s.arg = name, nil
 	s.recordCommand(name, text)
 	if end, err := s.unsynchronised(name); end {
@@ -54,6 +54,23 @@ func (s *session) dispatch(verb string, arg []byte) error {
 		return s.auth(arg)
 	}
 	return s.other(verb, arg)
+}
+
+// verbName is a string without an allocation for the verbs that come often.
+func verbName(verb []byte) string {
+	switch string(verb) {
+	case "MAIL":
+		return "MAIL"
+	case "RCPT":
+		return "RCPT"
+	case "DATA":
+		return "DATA"
+	case "BDAT":
+		return "BDAT"
+	case "RSET":
+		return "RSET"
+	}
+	return string(verb)
 }
 
 // upper appends b in upper case: no more of it than any verb has.

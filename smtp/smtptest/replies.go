@@ -1,6 +1,7 @@
 package smtptest
 
 import (
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -80,49 +81,48 @@ func (r Replies) withDefaults() Replies {
 
 // fillIn replaces {words} that mean something; others stay.
 func (s *session) fillIn(text string) string {
-	var b strings.Builder
-	b.Grow(len(text) + 32)
+	b := s.scratch[:0]
 	for {
 		before, rest, found := strings.Cut(text, "{")
-		b.WriteString(before)
+		b = append(b, before...)
 		if !found {
-			return b.String()
+			s.scratch = b
+			return string(b)
 		}
 		word, after, closed := strings.Cut(rest, "}")
-		value, known := "", false
+		known := false
 		if closed {
-			value, known = s.word(word)
+			b, known = s.appendWord(b, word)
 		}
 		if known {
-			b.WriteString(value)
 			text = after
 		} else {
-			b.WriteByte('{')
+			b = append(b, '{')
 			text = rest
 		}
 	}
 }
 
-func (s *session) word(name string) (value string, known bool) {
+func (s *session) appendWord(b []byte, name string) (_ []byte, known bool) {
 	switch name {
 	case "id":
-		return s.queueID(), true
+		return s.appendQueueID(b), true
 	case "name":
-		return s.config.Name, true
+		return append(b, s.config.Name...), true
 	case "hello":
-		return s.client, true
+		return append(b, s.client...), true
 	case "client":
-		return s.clientAddress(), true
+		return append(b, s.clientAddress()...), true
 	case "verb":
-		return s.verb, true
+		return append(b, s.verb...), true
 	case "arg":
-		return string(s.arg), true
+		return append(b, s.arg...), true
 	case "time":
-		return strconv.FormatInt(time.Now().Unix(), 10), true
+		return strconv.AppendInt(b, time.Now().Unix(), 10), true
 	case "date":
-		return time.Now().Format(time.RFC1123Z), true
+		return time.Now().AppendFormat(b, time.RFC1123Z), true
 	}
-	return "", false
+	return b, false
 }
 
 func (s *session) clientAddress() string {
@@ -139,16 +139,16 @@ func (s *session) newID() {
 	}
 }
 
-func (s *session) queueID() string {
+func (s *session) appendQueueID(b []byte) []byte {
 	form := s.words.QueueID
 	if form == "" {
-		return "C" + strconv.Itoa(s.number) + "M" + strconv.Itoa(s.mails)
+		b = strconv.AppendInt(append(b, 'C'), int64(s.number), 10)
+		return strconv.AppendInt(append(b, 'M'), int64(s.mails), 10)
 	}
-	start := strings.IndexByte(form, '#')
-	if start < 0 {
-		return form
+	before, rest, _ := strings.Cut(form, "#")
+	after := strings.TrimLeft(rest, "#")
+	if width := len(form) - len(before) - len(after); width > 0 {
+		return fmt.Appendf(b, "%s%0*d%s", before, width, s.id, after)
 	}
-	width := len(form[start:]) - len(strings.TrimLeft(form[start:], "#"))
-	digits := strconv.FormatInt(s.id, 10)
-	return form[:start] + strings.Repeat("0", max(width-len(digits), 0)) + digits + form[start+width:]
+	return append(b, form...)
 }

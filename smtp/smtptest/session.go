@@ -18,20 +18,21 @@ var errEnd = errors.New("smtptest: session ended")
 // session is the server's side of one connection. Its goroutine owns all fields
 // but the atomic ones and those behind the mutex.
 type session struct {
-	server *Server
-	config *Config
-	words  *Replies
-	number int
-	ledger *ledger
-	link   *link
-	conn   net.Conn // link, or TLS above it
-	secure *tls.Conn
-	in     input
-	out    []byte // replies not written yet
-	seen   [phaseCount]int
-	verb   string // of the command that is carried out, as far as it is known
-	arg    []byte // what the reply is about: an address, a Message-ID
-	id     int64  // of the message, where Replies.QueueID shapes it
+	server  *Server
+	config  *Config
+	words   *Replies
+	number  int
+	ledger  *ledger
+	link    *link
+	conn    net.Conn // link, or TLS above it
+	secure  *tls.Conn
+	in      input
+	out     []byte // replies not written yet
+	seen    [phaseCount]int
+	verb    string // of the command that is carried out, as far as it is known
+	arg     []byte // what the reply is about: an address, a Message-ID
+	scratch []byte // for replies that are filled in
+	id      int64  // of the message, where Replies.QueueID shapes it
 
 	crowded  bool   // over the limit of connections
 	hello    bool   // EHLO or HELO was accepted
