@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"net/mail"
 	"os"
@@ -116,7 +117,7 @@ func (r *Raw) writeTo(w io.Writer) (written int64, err error) {
 	}
 	var kept bytes.Buffer
 	for _, f := range header {
-		if !strings.EqualFold(f.name, "Bcc") && !strings.EqualFold(f.name, "Resent-Bcc") {
+		if !f.isBcc() {
 			kept.Write(f.octets)
 		}
 	}
@@ -145,6 +146,10 @@ type rawHeader []rawField
 type rawField struct {
 	name   string
 	octets []byte // all its lines with their ends
+}
+
+func (f *rawField) isBcc() bool {
+	return strings.EqualFold(f.name, "Bcc") || strings.EqualFold(f.name, "Resent-Bcc")
 }
 
 // readRawHeader leaves the reader at the start of the body.
@@ -238,5 +243,40 @@ func (r *Raw) Content() (*smtp.Content, error) {
 	if err := checkDKIM(r.DKIM); err != nil {
 		return nil, err
 	}
-	return smtp.ReplayableWriterTo(r), nil
+	content := smtp.ReplayableWriterTo(r)
+	least, err := r.leastSize()
+	if least > 0 {
+		content.DeclareSize(least)
+	}
+	return content, err
+}
+
+// leastSize is how many octets are written at least, as far as it can be known
+// without reading the body; else 0. Line ends may make it more.
+func (r *Raw) leastSize() (int64, error) {
+	source, err := r.open()
+	if err != nil {
+		return 0, err
+	}
+	defer source.Close()
+	size := int64(len(r.Data))
+	if file, ok := source.(fs.File); ok {
+		info, err := file.Stat()
+		if err != nil || !info.Mode().IsRegular() {
+			return 0, nil
+		}
+		size = info.Size()
+	} else if r.Open != nil {
+		return 0, nil
+	}
+	header, err := readRawHeader(bufio.NewReaderSize(source, 64<<10))
+	if err != nil {
+		return 0, err
+	}
+	for i := range header {
+		if header[i].isBcc() {
+			size -= int64(len(header[i].octets))
+		}
+	}
+	return size, nil
 }

@@ -2,7 +2,10 @@ package message_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/kaizenmail/kaizen/message"
@@ -30,5 +33,34 @@ func TestDeclaredSizeIsALowerBound(t *testing.T) {
 				t.Errorf("%s of %d octets: %d were told and %d sent, %v", name, octets, told, sent, err)
 			}
 		}
+	}
+}
+
+func TestDeclaredSizeOfARawMessage(t *testing.T) {
+	t.Parallel()
+	body := bytes.Repeat([]byte("a line of the body\r\n"), 10_000)
+	data := append([]byte("From: ann@example.com\r\nBcc: bob@example.net,\r\n eve@example.net\r\n\r\n"), body...)
+	path := filepath.Join(t.TempDir(), "message.eml")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range map[string]*message.Raw{"data": {Data: data}, "file": message.RawFile(path)} {
+		content, err := raw.Content()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent, err := raw.WriteTo(io.Discard)
+		if told, known := content.Size(); err != nil || !known || told != sent {
+			t.Errorf("%s: %d were told (%t) and %d sent, %v", name, told, known, sent, err)
+		}
+	}
+	stream := message.Raw{Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
+	if content, err := stream.Content(); err != nil {
+		t.Error(err)
+	} else if _, known := content.Size(); known {
+		t.Error("the size of a stream cannot be known")
+	}
+	if _, err := message.RawFile(path + "none").Content(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
 	}
 }
