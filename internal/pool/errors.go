@@ -41,12 +41,3 @@ func shared(server string, err error) *smtp.Error {
 	c.Outcome = smtp.NotSent
 	return &c
 }
-
-// class is that of an error, ClassNone if it has none.
-func class(err error) smtp.Class {
-	var e *smtp.Error
-	if errors.As(err, &e) {
-		return e.Class
-	}
-	return smtp.ClassNone
-}

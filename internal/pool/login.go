@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"time"
 
 	"github.com/kaizenmail/kaizen/smtp"
@@ -57,7 +58,7 @@ func (c *connection) checkLogin() {
 // loginFailed looks whether a login has failed, as Stream or Authenticate or a
 // transaction told.
 func (c *connection) loginFailed(err error) {
-	if k := class(err); c.authErr == nil && (k == smtp.ClassAuth || k == smtp.ClassAuthTemporary) {
+	if c.authErr == nil && refusedLogin(err) {
 		c.authErr = err
 	}
 	if c.authErr == nil {
@@ -78,6 +79,23 @@ func (c *connection) loginFailed(err error) {
 	}
 	p.failedLocked(t, cause, now)
 	p.dispatchLocked(t, now)
+}
+
+// refusedLogin tells whether an error is the answer to a login, in whatever
+// words: one that speaks of an allowance is not to be asked for again and again
+// either.
+func refusedLogin(err error) bool {
+	var e *smtp.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Class {
+	case smtp.ClassAuth, smtp.ClassAuthTemporary:
+		return true
+	case smtp.ClassQuota, smtp.ClassRate:
+		return e.Phase == smtp.PhaseAuth
+	}
+	return false
 }
 
 // refuseLocked stops everything for these credentials until Resume.

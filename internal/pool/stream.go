@@ -92,8 +92,8 @@ func (c *connection) proved() {
 func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
 	p := c.pool
 	now := time.Now()
-	switch r.Err.Class {
-	case smtp.ClassAuth, smtp.ClassAuthTemporary, smtp.ClassConnectionLimit, smtp.ClassSessionLimit:
+	switch k := r.Err.Class; {
+	case refusedLogin(r.Err), k == smtp.ClassConnectionLimit, k == smtp.ClassSessionLimit:
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.heedLocked(c, r.Err, now)
@@ -123,7 +123,7 @@ func (p *Pool) heedLocked(c *connection, err *smtp.Error, now time.Time) {
 	case smtp.ClassAuth:
 		c.authErr, c.retire = err, closedLogin
 		p.refuseLocked(c.target, shared(c.target.server, err))
-	case smtp.ClassAuthTemporary:
+	case smtp.ClassAuthTemporary, smtp.ClassQuota, smtp.ClassRate: // the latter two of a login
 		c.authErr, c.retire = err, closedLogin
 	case smtp.ClassConnectionLimit:
 		c.retire = closedLimit
