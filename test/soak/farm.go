@@ -32,8 +32,9 @@ const (
 // Faults by the damage they do to a client: some make it careful for good (it
 // sends in lock-step, or on one connection), so that they have servers of their
 // own. Left out are those with which a server contradicts itself (docs/faults.md),
-// and a final reply that is missing: replies are matched by count (RFC 2920 §3.1),
-// so that whatever goes wrong next would be taken for the verdict.
+// a final reply that is missing, and an extra one while the content arrives:
+// replies are matched by count (RFC 2920 §3.1), so that what is said next, or was
+// said before, is taken for the verdict.
 var (
 	breaks = []string{
 		"mail:drop", "mail:reset", "mail:vanish", "rcpt:drop", "rcpt:reset", "rcpt:vanish", "data:drop", "data:reset", "data:vanish",
@@ -45,8 +46,8 @@ var (
 	}
 	shifts = []string{
 		"mail:extra", "mail:missing", "mail:oversize", "mail:reply=500 5.5.2 What", "rcpt:extra", "rcpt:missing", "rcpt:oversize",
-		"rcpt:reply=503 5.5.1 Sequence", "data:extra", "data:missing", "data:oversize", "data:reply=500 5.5.2 What", "body@100:extra",
-		"body@100:oversize", "final:extra", "final:oversize", "final:reply=500 5.5.2 What", "after-final:extra",
+		"rcpt:reply=503 5.5.1 Sequence", "data:extra", "data:missing", "data:oversize", "data:reply=500 5.5.2 What", "body@100:oversize",
+		"body@50000:oversize", "final:extra", "final:oversize", "final:reply=500 5.5.2 What", "after-final:extra",
 		"after-final:oversize", "rset:extra", "rset:missing", "rset:reply=502 5.5.1 No",
 	}
 	crowds = []string{
