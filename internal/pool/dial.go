@@ -97,7 +97,8 @@ func (p *Pool) failedLocked(t *target, err *smtp.Error, now time.Time) {
 	}
 	patience := err.Class == smtp.ClassAuthTemporary || err.Class == smtp.ClassConnectionLimit
 	deserted := t.live == 0 && t.dialling == 0
-	t.shut = patience || deserted
+	// That there are enough connections is no reason to give those up that we have.
+	t.shut = deserted || err.Class == smtp.ClassAuthTemporary
 	if deserted && !patience {
 		t.retryAt = now.Add(pause(firstKnock, longestKnock, t.failures))
 	} else {

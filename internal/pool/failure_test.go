@@ -340,6 +340,27 @@ func TestConnectionLimit(t *testing.T) {
 	})
 }
 
+// TestConnectionLimitBeforeTheFirstLogin has a server that turns connections
+// away at the greeting while the first two are still at their TLS handshakes.
+func TestConnectionLimitBeforeTheFirstLogin(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{auth: true, dialTime: time.Second / 10, loginTime: time.Second, sendTime: time.Second}
+		s.dialErr = func(n int) error {
+			if n > 2 {
+				return refusal(smtp.ClassConnectionLimit, 421)
+			}
+			<-time.After(time.Second / 10)
+			return nil
+		}
+		p := pool.New(pool.Config{Connections: 5, MessagesPerConnection: -1})
+		noErrors(t, crowd(p, s.target("a"), 40))
+		if st := p.Stats(); st.Capacity != 2 || s.saw().most > 5 {
+			t.Errorf("%+v", st)
+		}
+		closed(t, p, s)
+	})
+}
+
 func TestCapacityRecovers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		crowded := 3
