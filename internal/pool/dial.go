@@ -95,11 +95,11 @@ func (p *Pool) failedLocked(t *target, err *smtp.Error, now time.Time) {
 	if brokeOff(err) && t.failures < p.config.MaxTries {
 		return // whoever dispatches next dials again
 	}
-	patience := err.Class == smtp.ClassAuthTemporary || err.Class == smtp.ClassConnectionLimit
+	login := refusedLogin(err)
 	deserted := t.live == 0 && t.dialling == 0
 	// That there are enough connections is no reason to give those up that we have.
-	t.shut = deserted || err.Class == smtp.ClassAuthTemporary
-	if deserted && !patience {
+	t.shut = deserted || login
+	if deserted && !login && err.Class != smtp.ClassConnectionLimit {
 		t.retryAt = now.Add(pause(firstKnock, longestKnock, t.failures))
 	} else {
 		t.retryAt = now.Add(pause(firstPause, longestPause, t.failures))
