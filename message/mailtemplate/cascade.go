@@ -65,7 +65,7 @@ func related(a, b string) bool {
 func newStylesheet(styles []string) *stylesheet {
 	b := sheetBuilder{
 		sheet:  &stylesheet{byID: map[string][]int{}, byClass: map[string][]int{}, byName: map[string][]int{}, promoted: map[string]bool{}},
-		lowest: map[string]rank{}, highest: map[string]rank{},
+		lowest: map[setting]rank{}, highest: map[string]rank{},
 	}
 	var parsed [][]statement
 	for _, style := range styles {
@@ -83,10 +83,18 @@ func newStylesheet(styles []string) *stylesheet {
 
 type sheetBuilder struct {
 	sheet   *stylesheet
-	order   int             // of the current statement, in both passes
-	next    int             // rule, in the second pass
-	lowest  map[string]rank // per property, of the inlined declarations
-	highest map[string]rank // per property, of the !important ones that stay
+	order   int              // of the current statement, in both passes
+	next    int              // rule, in the second pass
+	lowest  map[setting]rank // of the inlined declarations
+	highest map[string]rank  // per property, of the !important ones that stay
+}
+
+// setting is what a rule sets: a property, of one kind of element or (empty) of all.
+type setting struct{ property, kind string }
+
+// meets tells whether both may concern the same element.
+func (s setting) meets(property, kind string) bool {
+	return (s.kind == kind || s.kind == "" || kind == "") && related(s.property, property)
 }
 
 // collect takes the rules that can be inlined, and notes what stays.
@@ -97,7 +105,7 @@ func (b *sheetBuilder) collect(statements []statement, top bool) {
 			r := rule{selector: sel, rank: rank{sel.specificity, b.order}}
 			inlined := top && sel.match != nil
 			for _, d := range s.declarations {
-				b.note(d, r.rank, inlined)
+				b.note(d, r, inlined)
 				if d.important {
 					r.important = append(r.important, d)
 				} else {
@@ -112,15 +120,16 @@ func (b *sheetBuilder) collect(statements []statement, top bool) {
 	}
 }
 
-func (b *sheetBuilder) note(d declaration, r rank, inlined bool) {
+func (b *sheetBuilder) note(d declaration, r rule, inlined bool) {
 	if inlined && !d.important {
-		if known, ok := b.lowest[d.property]; !ok || r.compare(known) < 0 {
-			b.lowest[d.property] = r
+		set := setting{d.property, r.kind}
+		if known, ok := b.lowest[set]; !ok || r.rank.compare(known) < 0 {
+			b.lowest[set] = r.rank
 		}
 	}
 	if !inlined && d.important {
-		if known, ok := b.highest[d.property]; !ok || r.compare(known) > 0 {
-			b.highest[d.property] = r
+		if known, ok := b.highest[d.property]; !ok || r.rank.compare(known) > 0 {
+			b.highest[d.property] = r.rank
 		}
 	}
 }
@@ -176,7 +185,7 @@ func (b *sheetBuilder) remnants(statements []statement, top bool) (stays []remna
 // divide parts a rule into the selectors that stay and those that may.
 func (b *sheetBuilder) divide(s statement, top bool) (parts []remnant) {
 	var staying []string
-	var highest rank
+	declarations := slices.Clone(s.declarations)
 	inlined := remnant{body: body(s.declarations)}
 	for _, sel := range s.selectors {
 		if top && sel.match != nil {
@@ -185,12 +194,10 @@ func (b *sheetBuilder) divide(s statement, top bool) (parts []remnant) {
 			continue
 		}
 		staying = append(staying, sel.text)
-		if r := (rank{sel.specificity, b.order}); r.compare(highest) > 0 {
-			highest = r
-		}
+		b.promote(declarations, rank{sel.specificity, b.order}, sel.kind)
 	}
 	if len(staying) > 0 {
-		parts = append(parts, remnant{text: strings.Join(staying, ", ") + body(b.promote(s.declarations, highest))})
+		parts = append(parts, remnant{text: strings.Join(staying, ", ") + body(declarations)})
 	}
 	if len(inlined.rules) > 0 {
 		parts = append(parts, inlined)
@@ -199,17 +206,18 @@ func (b *sheetBuilder) divide(s statement, top bool) (parts []remnant) {
 }
 
 // promote makes !important what overrides an inlined declaration.
-func (b *sheetBuilder) promote(declarations []declaration, r rank) []declaration {
-	promoted := slices.Clone(declarations)
-	for i, d := range promoted {
-		for property, lowest := range b.lowest {
-			if !d.important && related(property, d.property) && lowest.compare(r) < 0 {
-				promoted[i].important = true
+func (b *sheetBuilder) promote(declarations []declaration, r rank, kind string) {
+	for i, d := range declarations {
+		if d.important {
+			continue
+		}
+		for set, lowest := range b.lowest {
+			if set.meets(d.property, kind) && lowest.compare(r) < 0 {
+				declarations[i].important = true
 				b.sheet.promoted[d.property] = true
 			}
 		}
 	}
-	return promoted
 }
 
 func body(declarations []declaration) string {

@@ -138,8 +138,8 @@ func checkCalls(set *texttemplate.Template, tree *parse.Tree) (err error) {
 // Bounds for one part of one message. They stop a template that does not end;
 // no mail comes near them.
 const (
-	maxOutput = 32 << 20 // octets
-	maxSteps  = 4 << 20  // pieces of text, values, rounds of loops, calls
+	maxOutput = 16 << 20 // octets
+	maxSteps  = 1 << 20  // pieces of text, values, rounds of loops, calls
 )
 
 // bounded passes on what a template writes until it has written too much. The

@@ -70,14 +70,22 @@ func (s Source) onPresent(f func(args ...any) string) func(args ...any) (string,
 	return func(args ...any) (string, error) {
 		present := make([]any, len(args))
 		for i, arg := range args {
-			v, err := s.present("an argument of print, html, js or urlquery", arg)
+			v, err := s.present("an argument of a function that prints it", arg)
 			if err != nil {
 				return "", err
 			}
 			present[i] = v
 		}
-		return f(present...), nil
+		return bound(f(present...))
 	}
+}
+
+// bound refuses what a loop made by doubling it.
+func bound(s string) (string, error) {
+	if len(s) > maxOutput {
+		return "", errEndless
+	}
+	return s, nil
 }
 
 func isNothing(v any) bool {
@@ -170,7 +178,7 @@ func join(separator string, list any) (string, error) {
 	for i := range elements {
 		elements[i] = fmt.Sprint(v.Index(i).Interface())
 	}
-	return strings.Join(elements, separator), nil
+	return bound(strings.Join(elements, separator))
 }
 
 // dateLayouts are how dates are written in data.

@@ -70,16 +70,28 @@ func countStep(list *parse.ListNode) {
 	list.Nodes = slices.Insert(list.Nodes, 0, parse.Node(nothing))
 }
 
-// requirePresent ends a pipeline that prints with a check of its value.
+// requirePresent puts a check of its value at the end of a pipeline that prints,
+// or before the function that html/template insists on being the last, and takes
+// apart.
 func requirePresent(pipe *parse.PipeNode) {
-	if len(pipe.Decl) > 0 || isEscaper(pipe.Cmds[len(pipe.Cmds)-1]) {
+	if len(pipe.Decl) > 0 {
 		return
 	}
-	pipe.Cmds = append(pipe.Cmds, call(pipe.Pos, funcPresent, quoted(pipe.Pos, "{{"+pipe.String()+"}}")))
+	check := call(pipe.Pos, funcPresent, quoted(pipe.Pos, "{{"+pipe.String()+"}}"))
+	end := len(pipe.Cmds)
+	if last := pipe.Cmds[end-1]; isEscaper(last) {
+		for i, arg := range last.Args[1:] {
+			value := &parse.CommandNode{NodeType: parse.NodeCommand, Pos: arg.Position(), Args: []parse.Node{arg}}
+			last.Args[i+1] = &parse.PipeNode{NodeType: parse.NodePipe, Pos: arg.Position(), Line: pipe.Line, Cmds: []*parse.CommandNode{value, check}}
+		}
+		if end--; end == 0 {
+			return
+		}
+	}
+	pipe.Cmds = slices.Insert(pipe.Cmds, end, check)
 }
 
-// isEscaper tells of functions that html/template insists on being last. Their
-// value is always there.
+// isEscaper tells of functions that make text of anything, even of nothing.
 func isEscaper(c *parse.CommandNode) bool {
 	id, ok := c.Args[0].(*parse.IdentifierNode)
 	return ok && (id.Ident == "html" || id.Ident == "js" || id.Ident == "urlquery")

@@ -14,8 +14,9 @@ type selector struct {
 	// match is nil if the selector depends on more than the document (:hover), or
 	// is for everything (*), or is not understood: its rule stays in <style>.
 	match cascadia.Sel
-	// Where the selector can match at all: the id, class or element that its last
-	// compound asks for. At most one is set.
+	// What its last compound asks for: a kind of element, and where to look for it,
+	// an id, a class or again the kind, one of them at most.
+	kind               string
 	id, class, element string
 }
 
@@ -24,7 +25,7 @@ const staticPseudo = " first-child last-child only-child nth-child nth-last-chil
 
 func parseSelectors(prelude []token) (selectors []selector) {
 	for _, piece := range split(prelude, css.CommaToken) {
-		s := selector{text: text(piece), specificity: weigh(piece)}
+		s := selector{text: text(piece), specificity: weigh(piece), kind: kindOf(piece)}
 		if s.text == "" {
 			continue
 		}
@@ -80,6 +81,13 @@ func trimSpace(piece []token) []token {
 		piece = piece[:len(piece)-1]
 	}
 	return piece
+}
+
+func kindOf(piece []token) string {
+	if last := lastCompound(piece); len(last) > 0 && last[0].kind == css.IdentToken && !strings.Contains(last[0].text, `\`) {
+		return strings.ToLower(last[0].text)
+	}
+	return ""
 }
 
 // anchor notes where the selector can match. One with escapes is tried on every

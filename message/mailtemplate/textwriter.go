@@ -7,6 +7,7 @@ type textWriter struct {
 	out    []byte
 	indent []string // at the beginning of each line, outermost first
 	labels []string // instead of the last indents, in the next line only
+	common int      // indents that the last line and the next have in common
 
 	gap     int  // lines to begin before the next word, if there are words before
 	space   bool // between the last word and the next
@@ -89,19 +90,20 @@ func (w *textWriter) begin() {
 		w.out = append(w.out, '\n')
 		w.inLine = false
 		if w.gap > 1 {
-			w.out = append(w.out, strings.TrimRight(w.prefix(nil), " ")...)
+			w.out = append(w.out, strings.TrimRight(strings.Join(w.indent[:w.common], ""), " ")...)
 		}
 	}
 	if !w.inLine {
 		w.space = false
-		w.out = append(w.out, w.prefix(w.labels)...)
+		w.out = append(w.out, w.prefix()...)
 		w.labels = nil
+		w.common = len(w.indent)
 	}
 }
 
-func (w *textWriter) prefix(labels []string) string {
-	rest := len(w.indent) - len(labels)
-	return strings.Join(w.indent[:rest], "") + strings.Join(labels, "")
+func (w *textWriter) prefix() string {
+	rest := len(w.indent) - len(w.labels)
+	return strings.Join(w.indent[:rest], "") + strings.Join(w.labels, "")
 }
 
 // lineBreak ends the line; two of them leave a line blank.
@@ -123,6 +125,7 @@ func (w *textWriter) indented(label, indent string, content func()) {
 	w.labels = append(w.labels, label)
 	content()
 	w.indent = w.indent[:len(w.indent)-1]
+	w.common = min(w.common, len(w.indent))
 	if len(w.labels) > len(w.indent) {
 		w.labels = w.labels[:len(w.indent)] // nothing was written
 	}
