@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/andybalholm/cascadia"
+	"github.com/tdewolff/parse/v2/css"
 )
 
 // stylesheet is all <style> elements of a document, ready to be inlined. It
@@ -24,6 +25,7 @@ type stylesheet struct {
 
 	stays    [][]remnant     // per <style>
 	promoted map[string]bool // properties that became !important
+	asked    map[string]bool // attributes whose values matter
 }
 
 // rule is one selector with its declarations.
@@ -64,12 +66,14 @@ func related(a, b string) bool {
 // newStylesheet compiles the contents of a document's <style> elements.
 func newStylesheet(styles []string) *stylesheet {
 	b := sheetBuilder{
-		sheet:  &stylesheet{byID: map[string][]int{}, byClass: map[string][]int{}, byName: map[string][]int{}, promoted: map[string]bool{}},
+		sheet:  &stylesheet{byID: map[string][]int{}, byClass: map[string][]int{}, byName: map[string][]int{}, promoted: map[string]bool{}, asked: askedAttributes()},
 		lowest: map[setting]rank{}, highest: map[string]rank{},
 	}
 	var parsed [][]statement
 	for _, style := range styles {
-		statements := parseStatements(tokens(style), 0)
+		all := tokens(style)
+		b.sheet.ask(all)
+		statements := parseStatements(all, 0)
 		b.collect(statements, true)
 		parsed = append(parsed, statements)
 	}
@@ -79,6 +83,22 @@ func newStylesheet(styles []string) *stylesheet {
 		b.sheet.stays = append(b.sheet.stays, b.remnants(statements, true))
 	}
 	return b.sheet
+}
+
+// askedAttributes are those that rules, or the parser, ask for in any document.
+func askedAttributes() map[string]bool {
+	return map[string]bool{"class": true, "id": true, "style": true, "type": true, "encoding": true}
+}
+
+// ask notes the attributes in selectors such as [align=left].
+func (s *stylesheet) ask(all []token) {
+	for i, t := range all {
+		if t.kind == css.LeftBracketToken {
+			for _, name := range all[i+1 : min(i+3, len(all))] {
+				s.asked[strings.ToLower(name.text)] = true
+			}
+		}
+	}
 }
 
 type sheetBuilder struct {

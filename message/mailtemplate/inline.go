@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/net/html"
@@ -22,54 +23,93 @@ import (
 // conditional comment, is left alone.
 func InlineCSS(document string) (string, error) {
 	var in inliner
-	inlined, _, err := in.inline(document)
-	return inlined, err
+	return in.inline(document)
 }
 
-// inliner keeps the style sheet of the last document, since the next one mostly
-// has the same. It may be used by several goroutines at once.
+// inliner keeps what it found out about the last style sheet, since the next
+// document mostly has the same. It may be used by several goroutines at once.
 type inliner struct {
 	last atomic.Pointer[compiled]
 }
 
+// compiled is a style sheet, and where it goes in documents seen lately.
 type compiled struct {
 	styles []string
 	sheet  *stylesheet
+	mu     sync.Mutex // guards seen
+	seen   map[string]*placed
 }
 
-func (in *inliner) stylesheet(styles []string) *stylesheet {
+// Skeletons are kept of so many kinds of document, up to this size.
+const (
+	maxSkeletons    = 32
+	maxSkeletonSize = 64 << 10
+)
+
+func (in *inliner) compile(styles []string) *compiled {
 	if last := in.last.Load(); last != nil && slices.Equal(last.styles, styles) {
-		return last.sheet
+		return last
 	}
-	fresh := &compiled{styles, newStylesheet(styles)}
+	fresh := &compiled{styles: styles, sheet: newStylesheet(styles), seen: map[string]*placed{}}
 	in.last.Store(fresh)
-	return fresh.sheet
+	return fresh
 }
 
-// inline returns the document with its styles in place, and its tree.
-func (in *inliner) inline(document string) (string, *html.Node, error) {
-	m := mark(document)
-	root, err := html.ParseWithOptions(bytes.NewReader(m.marked), html.ParseOptionEnableScripting(false))
+func (in *inliner) inline(document string) (string, error) {
+	o := outlineOf(document)
+	if len(o.styles) == 0 {
+		return document, nil
+	}
+	c := in.compile(o.css())
+	skeleton := o.skeleton(c.sheet.asked)
+	p := c.lookUp(skeleton)
+	if p == nil {
+		var err error
+		if p, err = c.sheet.place(skeleton, len(o.pieces)); err != nil {
+			return "", err
+		}
+		c.keep(skeleton, p)
+	}
+	return o.splice(p), nil
+}
+
+func (c *compiled) lookUp(skeleton []byte) *placed {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen[string(skeleton)]
+}
+
+func (c *compiled) keep(skeleton []byte, p *placed) {
+	if len(skeleton) > maxSkeletonSize {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.seen) >= maxSkeletons {
+		clear(c.seen)
+	}
+	c.seen[string(skeleton)] = p
+}
+
+// place applies a style sheet to a skeleton, of which tags is the number.
+func (s *stylesheet) place(skeleton []byte, tags int) (*placed, error) {
+	root, err := html.ParseWithOptions(bytes.NewReader(skeleton), html.ParseOptionEnableScripting(false))
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	if len(m.styles) == 0 {
-		return document, root, nil
-	}
-	var styles []string
-	for _, s := range m.styles {
-		styles = append(styles, document[s.text:s.textEnd])
-	}
-	sheet := in.stylesheet(styles)
-	a := application{sheet: sheet, edits: make([]string, len(m.tags)), matched: make([]bool, len(sheet.rules)), seen: map[string]string{}}
+	a := application{sheet: s, edits: make([]string, tags), matched: make([]bool, len(s.rules)), seen: map[string]string{}}
 	a.apply(root)
-	return a.splice(document, m), root, nil
+	p := &placed{edits: a.edits}
+	for _, stays := range s.stays {
+		p.remains = append(p.remains, write(stays, a.matched, s.rules...))
+	}
+	return p, nil
 }
 
 // application is a style sheet being applied to one document.
 type application struct {
 	sheet   *stylesheet
-	edits   []string // style attributes, by the number of the tag
+	edits   []string // style attributes, by tag
 	matched []bool   // by rule
 	found   []int
 	key     []byte
@@ -111,8 +151,9 @@ func (a *application) style(n *html.Node) {
 			a.seen[string(a.key)] = style
 		}
 	}
-	a.edits[tag] = style
-	setAttribute(n, "style", style)
+	if style != "" {
+		a.edits[tag] = ` style="` + attributeText.Replace(style) + `"`
+	}
 }
 
 // match finds the rules for an element, the strongest last.
@@ -196,6 +237,14 @@ func sets(declarations []declaration, property string) bool {
 	return slices.ContainsFunc(declarations, func(d declaration) bool { return d.property == property })
 }
 
+// markOf returns the number of an element's tag. Elements that the parser added
+// have none.
+func markOf(n *html.Node) (int, bool) {
+	value, _ := attribute(n, markKey)
+	tag, err := strconv.Atoi(value)
+	return tag, err == nil
+}
+
 func attribute(n *html.Node, key string) (string, bool) {
 	for i := range n.Attr {
 		if n.Attr[i].Key == key && n.Attr[i].Namespace == "" {
@@ -203,14 +252,4 @@ func attribute(n *html.Node, key string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-func setAttribute(n *html.Node, key, value string) {
-	for i := range n.Attr {
-		if n.Attr[i].Key == key {
-			n.Attr[i].Val = value
-			return
-		}
-	}
-	n.Attr = append(n.Attr, html.Attribute{Key: key, Val: value})
 }

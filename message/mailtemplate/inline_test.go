@@ -98,7 +98,7 @@ func TestInlineCSS(t *testing.T) {
 func TestInlineCSSLeavesAlone(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{
-		"", "plain", "<p>no style", "<style>", "<style>p{}", "<p", "<style></style><p a=1 a=2 >&nbsp;&copy;&#8364; &amp;amp; < > \" ' \x00",
+		"", "plain", "<p>no style", "<style>", "<style>p{}", "<p", "<p a=1 a=2 >&nbsp;&copy;&#8364; &amp;amp; < > \" ' \x00",
 		"<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//EN\" \"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd\">\r\n<HTML>\r\n",
 		"<!--[if mso]><style>p{color:red}</style><table><tr><td><![endif]--><p>x</p><!--[if mso]></td></tr></table><![endif]-->",
 		"<![if !mso]><p>x</p><![endif]><!--[if !mso]><!--><p>y</p><!--<![endif]-->",

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/net/html"
-
 	"github.com/kaizenmail/kaizen/message"
 )
 
@@ -89,20 +87,14 @@ func (t *Template) Render(data any) (Rendered, error) {
 
 // finish inlines the style sheet, and makes the text if there is none.
 func (t *Template) finish(r *Rendered) (err error) {
-	var root *html.Node
 	if !t.keepCSS {
-		if r.HTML, root, err = t.inliner.inline(r.HTML); err != nil {
+		if r.HTML, err = t.inliner.inline(r.HTML); err != nil {
 			return err
 		}
 	}
-	if t.text != nil {
-		return nil
+	if t.text == nil {
+		r.Text, err = TextFromHTML(r.HTML)
 	}
-	if root != nil {
-		r.Text = textOf(root)
-		return nil
-	}
-	r.Text, err = TextFromHTML(r.HTML)
 	return err
 }
 

@@ -247,3 +247,26 @@ func TestRenderAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestRowsDiffer: what was found out about one row is not taken for another.
+func TestRowsDiffer(t *testing.T) {
+	t.Parallel()
+	source := mailtemplate.Source{HTML: `<style>.a { a: 1 } [title="b"] { b: 1 } [lang] { c: 1 } #d { d: 1 } p:first-child { e: 1 } td:empty { f: 1 } .a:hover { a: 2 } a:link { g: 1 }</style>` +
+		`<p class="{{.}}" title="{{.}}" alt="{{.}}" style="x: {{.}}">{{.}}</p>{{if eq . "a"}}<p id=d lang=en>{{.}}</p>{{end}}<table>{{range len .}}<tr><td>{{$}}</td><td></td></tr>{{end}}</table><a name="{{.}}">x</a><a href="{{.}}">x</a>`}
+	inlined := mustNew(t, source)
+	source.KeepCSS = true
+	plain := mustNew(t, source)
+	for _, data := range []string{"a", "b", "d", "b", "a", "", "dd", "a b", "a", "\x00", " "} {
+		got, err := inlined.Render(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := plain.Render(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := mailtemplate.InlineCSS(before.HTML); err != nil || got.HTML != want {
+			t.Errorf("%q: %v\ngot  %s\nwant %s", data, err, got.HTML, want)
+		}
+	}
+}

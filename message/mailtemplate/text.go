@@ -19,13 +19,9 @@ func TextFromHTML(document string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return textOf(root), nil
-}
-
-func textOf(root *html.Node) string {
 	var w textWriter
 	w.children(root)
-	return w.String()
+	return w.String(), nil
 }
 
 // node writes one node and what is in it.

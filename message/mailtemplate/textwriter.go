@@ -1,6 +1,9 @@
 package mailtemplate
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // textWriter puts words into lines.
 type textWriter struct {
@@ -46,7 +49,7 @@ func isSpaceAt(s string, i int) bool { return spaceWidth(s[i:]) > 0 }
 // no-break space is one, too: it lays out pages more than it joins words.
 func spaceWidth(s string) int {
 	switch {
-	case s == "":
+	case s == "", s[0] > ' ' && s[0] < utf8.RuneSelf:
 	case strings.IndexByte(" \t\r\n\f", s[0]) >= 0:
 		return 1
 	case strings.HasPrefix(s, "\u00a0"):
@@ -60,10 +63,20 @@ func spaceWidth(s string) int {
 // visible leaves out characters without width that fill preheaders: soft hyphen,
 // combining grapheme joiner, zero-width space, byte order mark; and NUL.
 func visible(word string) string {
-	if !strings.ContainsAny(word, "\u00ad\u034f\u200b\ufeff\x00") {
+	plain := func(b byte) bool { return b > 0 && b < utf8.RuneSelf }
+	if allBytes(word, plain) {
 		return word
 	}
 	return invisible.Replace(word)
+}
+
+func allBytes(s string, ok func(byte) bool) bool {
+	for i := range len(s) {
+		if !ok(s[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 var invisible = strings.NewReplacer("\u00ad", "", "\u034f", "", "\u200b", "", "\ufeff", "", "\x00", "")
