@@ -21,6 +21,8 @@ import (
 // rules for *), and what matches nothing; what there must override an inlined
 // rule becomes !important. A <style> with a media attribute, and one inside a
 // conditional comment, is left alone.
+//
+// Elements nested more than 512 deep are an error, here and in TextFromHTML.
 func InlineCSS(document string) (string, error) {
 	var in inliner
 	return in.inline(document)

@@ -131,7 +131,7 @@ func TestInlineCSSRefusesDepth(t *testing.T) {
 }
 
 // FuzzInlineCSS: whatever the document, there is no panic, the marks do not
-// show, and inlining once more changes nothing in the tags.
+// show, and no script appears.
 func FuzzInlineCSS(f *testing.F) {
 	f.Add("<style>p{a:b}</style><p style=x:y>")
 	f.Add("<style>a:hover,b{a:b!important}@media x{b{a:c}}</style><b style='a:d'>x<![if x]><svg><style>b{}</style></svg>")
