@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -198,8 +199,8 @@ func plainCSV(err error) error {
 // maxLine bounds a line of JSON.
 const maxLine = 16 << 20
 
-// JSONLines reads a table of JSON objects, one on each line. Numbers keep the
-// form they have.
+// JSONLines reads a table of JSON objects, one on each line. Whole numbers are
+// int64; all others keep the form they have (json.Number).
 func JSONLines(r io.Reader) *Table {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
@@ -242,5 +243,28 @@ func readObject(text []byte) (map[string]any, error) {
 	if decoder.More() {
 		return nil, errors.New("more than one object on the line")
 	}
+	for name, v := range values {
+		values[name] = plainNumbers(v)
+	}
 	return values, nil
+}
+
+// plainNumbers makes whole numbers what templates can compare. Others keep the
+// form they have: 19.90 is a price.
+func plainNumbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
+			return n
+		}
+	case []any:
+		for i := range v {
+			v[i] = plainNumbers(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = plainNumbers(v[name])
+		}
+	}
+	return v
 }

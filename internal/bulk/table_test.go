@@ -58,6 +58,20 @@ func TestJSONLines(t *testing.T) {
 	}
 }
 
+func TestNumbersOfJSON(t *testing.T) {
+	t.Parallel()
+	row, err := bulk.JSONLines(strings.NewReader(`{"n":1000000,"price":19.90,"long":123456789012345678901,"in":{"list":[7,"7"]}}`)).Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(row.Values); got != "map[in:map[list:[7 7]] long:123456789012345678901 n:1000000 price:19.90]" {
+		t.Error(got)
+	}
+	if n, whole := row.Values["n"].(int64); !whole || n != 1_000_000 {
+		t.Errorf("n is a %T", row.Values["n"])
+	}
+}
+
 func TestBrokenTables(t *testing.T) {
 	t.Parallel()
 	csv := func(text string) error {
