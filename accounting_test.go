@@ -71,6 +71,11 @@ func sendMany(t *testing.T, client *kaizen.Client, a kaizen.Account, n, senders 
 			for id := range ids {
 				r, err := client.Send(context.Background(), a, note(id))
 				o.note(id, r, err)
+				if errors.Is(err, kaizen.ErrConnect) || errors.Is(err, kaizen.ErrConnectionLimit) {
+					// Else the senders, who do not wait, would run out of messages while
+					// the client leaves the server alone for a moment.
+					_ = client.Resume(context.Background(), a)
+				}
 			}
 		})
 	}
