@@ -2,7 +2,9 @@ package smtp
 
 import (
 	"errors"
+	"io"
 	"strings"
+	"syscall"
 )
 
 // Error is a failure on an SMTP connection with what is known about it. It
@@ -58,6 +60,8 @@ func (e *Error) Temporary() bool {
 	switch e.Class {
 	case ClassConnect:
 		return !e.Reply.Permanent()
+	case ClassTLS:
+		return e.Reply.Temporary() || brokeOff(e.Err)
 	case ClassTimeout, ClassRate, ClassQuota, ClassConnectionLimit, ClassSessionLimit,
 		ClassAuthTemporary, ClassTooManyRecipients, ClassBusy:
 		return true
@@ -65,6 +69,11 @@ func (e *Error) Temporary() bool {
 		return false
 	}
 	return !e.Reply.Permanent() && (e.Reply.Temporary() || e.Outcome == Unknown || e.Class == ClassProtocol)
+}
+
+// brokeOff tells a handshake that the network ended from one that a side refused.
+func brokeOff(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // SafeToRetry reports that the server cannot have accepted the message, so

@@ -58,6 +58,30 @@ func TestSTARTTLSThatDoesNotCome(t *testing.T) {
 	}
 }
 
+// A network that breaks in the handshake may hold the next time; a server without
+// TLS will not have it then.
+func TestABrokenHandshakeIsTemporary(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		script    string
+		temporary bool
+	}{
+		"closed":      {startTLSOffer + "C: STARTTLS\nS: 220 go\nS! close", true},
+		"reset":       {startTLSOffer + "C: STARTTLS\nS: 220 go\nS! reset", true},
+		"refused":     {startTLSOffer + "C: STARTTLS\nS: 454 TLS not available\nS! wait", true},
+		"not offered": {"S: 220 mx\nC~ ^EHLO\nS: 250 mx\nS! wait", false},
+		"no TLS":      {startTLSOffer + "C: STARTTLS\nS: 220 go\nS! wait 1s\nS> \"250 ok\\r\\n250 ok\\r\\n\"\nS! wait", false},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			d := playing(t, test.script)
+			d.config.TLS = smtp.TLSStartTLS
+			if e := d.refusedDial(t.Context()); e.Class != smtp.ClassTLS || e.Temporary() != test.temporary {
+				t.Errorf("class %v, temporary %t: %v", e.Class, e.Temporary(), e)
+			}
+		})
+	}
+}
+
 // What was offered in the clear counts for nothing once TLS is up.
 func TestOffersFromBeforeTLSAreForgotten(t *testing.T) {
 	t.Parallel()

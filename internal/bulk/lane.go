@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
 	"time"
 
@@ -99,8 +97,8 @@ func judge(err error) verdict {
 	case kaizen.ErrAuth, kaizen.ErrQuota:
 		return refuses
 	case kaizen.ErrTLS:
-		if isNetwork(e.Err) {
-			return troubled // the handshake was cut off
+		if e.Temporary() {
+			return troubled
 		}
 		return refuses
 	case kaizen.ErrConnect:
@@ -116,11 +114,6 @@ func judge(err error) verdict {
 		return troubled
 	}
 	return serves
-}
-
-func isNetwork(err error) bool {
-	_, ok := errors.AsType[net.Error](err)
-	return ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func aboutServer(err error) bool {
