@@ -34,6 +34,10 @@ var (
 // rules come from servers' sources and documentation and from replies seen in
 // the field; provider texts stand before the general meaning of a code.
 var rules = []rule{
+	// Some servers have one enhanced code for each basic one, whatever it is about:
+	// the text knows better.
+	{phases: atRcpt, codes: []int{452, 552}, texts: []string{"too many recipients"}, class: ClassTooManyRecipients},
+	{phases: atVerdict, codes: []int{552}, texts: []string{"message exceeds", "message too large", "message size"}, class: ClassSize},
 	// A full mailbox is the recipient's matter, also where it is called a quota.
 	{phases: atVerdict, subs: []EnhancedCode{{4, 2, 2}, {5, 2, 2}}, class: ClassRecipient},
 	{phases: atVerdict, texts: []string{"mailbox full", "mailbox is full", "mailbox quota", "over quota"}, class: ClassRecipient},
