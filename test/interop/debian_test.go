@@ -20,47 +20,22 @@ type debian struct {
 	versions map[string]string // by package
 }
 
-// Package lists may be missing or out of date: then they are fetched, once.
 func unpackDebian(t *testing.T, w *workshop, packages ...string) *debian {
 	t.Helper()
-	archives := filepath.Join(w.cache, "archives", packages[0])
-	must(t, os.MkdirAll(filepath.Join(archives, "partial"), 0o755))
 	packages = append(packages, "dash") // some servers deliver through a shell
-	if out, err := aptGet(w, archives, append([]string{"--download-only"}, packages...)...); err != nil {
-		if said, err := exec.Command("apt-get", "update", "-qq").CombinedOutput(); err != nil {
-			t.Fatalf("apt-get update: %v\n%s\nfirst: %s", err, said, out)
-		}
-		if out, err = aptGet(w, archives, append([]string{"--download-only"}, packages...)...); err != nil {
-			t.Fatalf("download %v: %v\n%s", packages, err, out)
-		}
-	}
-	plan, err := aptGet(w, archives, append([]string{"--simulate"}, packages...)...)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, plan)
-	}
+	plan := w.apt.download(t, w, packages)
 	d := &debian{versions: map[string]string{}}
+	var err error
 	d.root, err = os.MkdirTemp(w.dir, packages[0]+"-")
 	must(t, err)
-	for _, m := range regexp.MustCompile(`(?m)^Inst (\S+) \((\S+) .*\[(\w+)\]`).FindAllStringSubmatch(plan, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^Inst (\S+) \((\S+) .*?\[(\w+)\]`).FindAllStringSubmatch(plan, -1) {
 		name, version, architecture := m[1], m[2], m[3]
 		d.versions[name] = version
 		file := fmt.Sprintf("%s_%s_%s.deb", name, strings.ReplaceAll(version, ":", "%3a"), architecture)
-		run(t, exec.Command("dpkg-deb", "-x", filepath.Join(archives, file), d.root))
+		run(t, exec.Command("dpkg-deb", "-x", filepath.Join(w.apt.dir, "archives", file), d.root))
 	}
 	d.furnish(t, w)
 	return d
-}
-
-// aptGet plans as if nothing were installed: the answer is then complete, and no
-// lock is needed.
-func aptGet(w *workshop, archives string, arguments ...string) (string, error) {
-	cmd := exec.Command("apt-get", append([]string{
-		"-o", "Dir::State::status=/dev/null", "-o", "Dir::State::extended_states=" + filepath.Join(w.dir, "states"),
-		"-o", "Dir::Cache::archives=" + archives, "-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=root",
-		"install", "-y", "-q", "--no-install-recommends"}, arguments...)...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
-	out, err := cmd.CombinedOutput()
-	return string(out), err
 }
 
 // The users of the servers, none of them known to the machine.

@@ -20,7 +20,7 @@ func startExim(t *testing.T, w *workshop, l limits) *instance {
 		spool:      []string{d.path("var/spool/exim4/input")},
 		trace:      []string{"Return-path", "Envelope-to", "Received"},
 		lf:         true,
-		settings:   knobs{connections: true, messages: true, recipients: true},
+		knobs:      knobs{connections: true, messages: true},
 		logs:       []string{d.path("var/log/exim4/mainlog"), d.path("var/log/exim4/rejectlog"), d.path("var/log/exim4/paniclog"), exim.log},
 		complaints: `synchronization error|too many|unexpected disconnection|syntax or protocol errors|unrecognized command|TLS error|panic|SMTP timeout|lost while reading`,
 		stop:       exim.stop,
@@ -43,8 +43,7 @@ smtp_accept_queue_per_connection = 0
 smtp_accept_max = 50
 log_selector = +smtp_protocol_error +smtp_syntax_error
 acl_smtp_rcpt = rcpt
-acl_smtp_data =
-`, plain, implicit, implicit, l.size)
+`, plain, implicit, implicit, maxSize)
 	if l.recipients > 0 {
 		settings += fmt.Sprintf("recipients_max = %d\n", l.recipients)
 	}

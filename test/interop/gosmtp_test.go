@@ -28,7 +28,7 @@ func startGoSMTP(t *testing.T, w *workshop, l limits) *instance {
 		return &goSession{conn: c, box: box}, nil
 	}))
 	server.Domain, server.TLSConfig, server.AllowInsecureAuth = "mx."+domain, w.serverTLS(t), true
-	server.MaxMessageBytes, server.MaxRecipients = int64(l.size), l.recipients
+	server.MaxMessageBytes, server.MaxRecipients = maxSize, l.recipients
 	server.EnableSMTPUTF8, server.EnableBINARYMIME, server.EnableDSN, server.EnableREQUIRETLS = true, true, true, true
 	server.ReadTimeout, server.WriteTimeout = time.Minute, time.Minute
 	server.ErrorLog = logger{logFile}
@@ -45,7 +45,7 @@ func startGoSMTP(t *testing.T, w *workshop, l limits) *instance {
 	}
 	in := &instance{version: moduleVersion("github.com/emersion/go-smtp"), plain: listen(false), implicit: listen(true),
 		mailbox: map[string]string{"bob": filepath.Join(dir, "bob"), "eve": filepath.Join(dir, "eve")},
-		trace:   []string{"X-Original-To", "Received"}, settings: knobs{recipients: true},
+		trace:   []string{"X-Original-To", "Received"}, knobs: knobs{},
 		logs: []string{logFile.Name()}, complaints: `.`}
 	in.stop = func(t *testing.T) {
 		must(t, server.Close())

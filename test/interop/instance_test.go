@@ -11,13 +11,15 @@ import (
 	"testing"
 )
 
-// limits are what a server is set to take. Zero: its own default.
+// limits are what a server is set to take. Zero: its own default. All take
+// messages of maxSize.
 type limits struct {
-	size        int
 	connections int // at once
 	messages    int // per connection
 	recipients  int // per transaction
 }
+
+const maxSize = 20_000_000
 
 // instance is a server that runs.
 type instance struct {
@@ -28,7 +30,7 @@ type instance struct {
 	spool    []string // folders that are empty when all is delivered
 	trace    []string // fields the server adds on top, and no others
 	lf       bool     // keeps mail with LF line ends
-	settings knobs
+	knobs    knobs
 	logs     []string // files
 	stop     func(t *testing.T)
 	// complaints are what the log must not have.
@@ -36,7 +38,7 @@ type instance struct {
 }
 
 // knobs are the limits a server has a setting for.
-type knobs struct{ connections, messages, recipients, users bool }
+type knobs struct{ connections, messages bool }
 
 func freePort(t *testing.T) int {
 	t.Helper()

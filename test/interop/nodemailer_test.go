@@ -15,7 +15,7 @@ func startNodemailer(t *testing.T, w *workshop, l limits) *instance {
 	plain, implicit := freePort(t), freePort(t)
 	settings, err := json.Marshal(map[string]any{
 		"plain": plain, "implicit": implicit, "dir": dir, "cert": string(w.cert), "key": string(w.key),
-		"user": user, "password": password, "size": l.size, "connections": l.connections, "recipients": l.recipients,
+		"user": user, "password": password, "size": maxSize, "connections": l.connections, "recipients": l.recipients,
 	})
 	must(t, err)
 	file := filepath.Join(dir, "settings.json")
@@ -26,7 +26,7 @@ func startNodemailer(t *testing.T, w *workshop, l limits) *instance {
 	return &instance{
 		version: nodemailerVersion(t), plain: loopback(plain), implicit: loopback(implicit),
 		mailbox: map[string]string{"bob": filepath.Join(dir, "bob"), "eve": filepath.Join(dir, "eve")},
-		trace:   []string{"X-Original-To", "Received"}, settings: knobs{connections: true, recipients: true},
+		trace:   []string{"X-Original-To", "Received"}, knobs: knobs{connections: true},
 		logs: []string{server.log}, complaints: `.`, stop: server.stop,
 	}
 }

@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"fmt"
+	"os"
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
@@ -16,7 +17,9 @@ func startOpenSMTPD(t *testing.T, w *workshop, l limits) *instance {
 	must(t, err)
 	d.write(t, "etc/smtpd.conf", openSMTPDSettings(l, plain, implicit), 0o600)
 	d.write(t, "etc/interop/users", user+" "+string(secret)+"\n", 0o644)
+	d.write(t, "etc/ssl/certs/ca-certificates.crt", string(w.cert), 0o644) // it will not start without
 	d.own(t, 0, "var/lib/opensmtpd/empty", "var/spool/smtpd")
+	must(t, os.Chmod(d.path("var/spool/smtpd"), 0o711))
 	smtpd := spawn(t, d.path("var/log"), d.root, "/usr/sbin/smtpd", "-d")
 	return &instance{
 		version: d.versions["opensmtpd"], plain: loopback(plain), implicit: loopback(implicit),
@@ -24,7 +27,7 @@ func startOpenSMTPD(t *testing.T, w *workshop, l limits) *instance {
 		spool:      []string{d.path("var/spool/smtpd/incoming"), d.path("var/spool/smtpd/queue")},
 		trace:      []string{"Return-Path", "Delivered-To", "Received"},
 		lf:         true,
-		settings:   knobs{messages: true, recipients: true},
+		knobs:      knobs{messages: true},
 		logs:       []string{smtpd.log},
 		complaints: `fatal|Pipelining not supported|smtp failed-command|lost child|tls-error|reason=.*timeout`,
 		stop:       smtpd.stop,
@@ -32,20 +35,20 @@ func startOpenSMTPD(t *testing.T, w *workshop, l limits) *instance {
 }
 
 func openSMTPDSettings(l limits, plain, implicit int) string {
-	settings := `pki mx cert "/etc/interop/cert.pem"
-pki mx key "/etc/interop/key.pem"
+	settings := `pki interop cert "/etc/interop/cert.pem"
+pki interop key "/etc/interop/key.pem"
 table users file:/etc/interop/users
 table known { "bob" = "bob", "eve" = "eve" }
 `
-	settings += fmt.Sprintf("smtp max-message-size \"%d\"\n", l.size)
+	settings += fmt.Sprintf("smtp max-message-size \"%d\"\n", maxSize)
 	if l.recipients > 0 {
 		settings += fmt.Sprintf("smtp limit max-rcpt %d\n", l.recipients)
 	}
 	if l.messages > 0 {
 		settings += fmt.Sprintf("smtp limit max-mails %d\n", l.messages)
 	}
-	return settings + fmt.Sprintf(`listen on 127.0.0.1 port %d hostname mx.example.net tls pki mx auth-optional <users>
-listen on 127.0.0.1 port %d hostname mx.example.net smtps pki mx auth-optional <users>
+	return settings + fmt.Sprintf(`listen on 127.0.0.1 port %d hostname mx.example.net tls pki interop auth-optional <users>
+listen on 127.0.0.1 port %d hostname mx.example.net smtps pki interop auth-optional <users>
 action "maildir" maildir virtual <known>
 match from any for domain "example.net" action "maildir"
 `, plain, implicit)

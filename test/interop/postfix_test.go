@@ -27,12 +27,12 @@ func startPostfix(t *testing.T, w *workshop, l limits) *instance {
 	postfix := spawn(t, d.path("var/log"), d.root, "/usr/lib/postfix/sbin/master", "-d")
 	return &instance{
 		version: d.versions["postfix"], plain: loopback(plain), implicit: loopback(implicit),
-		mailbox:  map[string]string{"bob": d.path("home/bob/Maildir"), "eve": d.path("home/eve/Maildir")},
-		spool:    []string{d.path("var/spool/postfix/incoming"), d.path("var/spool/postfix/active"), d.path("var/spool/postfix/deferred")},
-		trace:    []string{"Return-Path", "X-Original-To", "Delivered-To", "Received"},
-		lf:       true,
-		settings: knobs{connections: true, recipients: true},
-		logs:     []string{d.path("var/log/postfix.log"), postfix.log, dovecot.log},
+		mailbox: map[string]string{"bob": d.path("home/bob/Maildir"), "eve": d.path("home/eve/Maildir")},
+		spool:   []string{d.path("var/spool/postfix/incoming"), d.path("var/spool/postfix/active"), d.path("var/spool/postfix/deferred")},
+		trace:   []string{"Return-Path", "X-Original-To", "Delivered-To", "Received"},
+		lf:      true,
+		knobs:   knobs{connections: true},
+		logs:    []string{d.path("var/log/postfix.log"), postfix.log, dovecot.log},
 		complaints: `improper command pipelining|bare <LF>|lost connection after|timeout after|too many errors|` +
 			`non-SMTP command|SSL_accept error|panic:|fatal:`,
 		pardoned: "lost connection after AUTH", // with the wrong password
@@ -73,7 +73,7 @@ smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth
 smtpd_relay_restrictions = reject_unauth_destination
 smtpd_recipient_restrictions = reject_unlisted_recipient
-`, mailUser, mailUser, l.size)
+`, mailUser, mailUser, maxSize)
 	if l.recipients > 0 {
 		main += fmt.Sprintf("smtpd_recipient_limit = %d\n", l.recipients)
 	}

@@ -1,7 +1,8 @@
 package interop_test
 
 import (
-	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,53 +11,83 @@ import (
 	"time"
 )
 
-// process is a server of ours, with all that it starts.
+// process is a server of ours, with all that it starts. A keeper, this program
+// once more, stands between: when we end, however that comes about, its input
+// ends, and it ends the server.
 type process struct {
-	cmd  *exec.Cmd
-	gone chan struct{}
-	log  string // file with what it writes
+	keeper *exec.Cmd
+	leash  io.Closer // the keeper's input
+	gone   chan struct{}
+	log    string // file with what it writes
 }
 
-// spawn starts a program in a process group of its own; in a root folder of its
-// own if root is given. It ends with this process, however that ends.
+const keeperRoot = "INTEROP_KEEPER_ROOT" // set for a keeper: the server's root folder
+
+// TestMain runs the tests, or a keeper.
+func TestMain(m *testing.M) {
+	if root, is := os.LookupEnv(keeperRoot); is {
+		keep(root, os.Args[1:])
+		return
+	}
+	m.Run()
+}
+
+// keep runs a program in a process group of its own until its own input ends.
+func keep(root string, command []string) {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Chroot: root}
+	if root != "" {
+		cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	}
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	gone := make(chan struct{})
+	go func() {
+		// How it ended does not matter: it is asked to.
+		_ = cmd.Wait()
+		close(gone)
+	}()
+	// However the input ends, we are alone.
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-gone:
+	case <-time.After(15 * time.Second):
+		fmt.Fprintln(os.Stderr, command[0], "did not leave when asked")
+	}
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of its group
+	<-gone
+}
+
+// spawn starts a program; in a root folder of its own if root is given.
 func spawn(t *testing.T, dir, root string, command ...string) *process {
 	t.Helper()
 	name := filepath.Join(dir, filepath.Base(command[0])+".out")
 	out, err := os.Create(name)
 	must(t, err)
 	defer out.Close()
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM, Chroot: root}
-	if root != "" {
-		cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
-	}
-	must(t, cmd.Start())
-	p := &process{cmd: cmd, gone: make(chan struct{}), log: name}
+	keeper := exec.Command(os.Args[0], command...)
+	keeper.Env = append(os.Environ(), keeperRoot+"="+root)
+	keeper.Stdout, keeper.Stderr = out, out
+	keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us
+	leash, err := keeper.StdinPipe()
+	must(t, err)
+	must(t, keeper.Start())
+	p := &process{keeper: keeper, leash: leash, gone: make(chan struct{}), log: name}
 	go func() {
-		// How it ended does not matter: it is asked to.
-		_ = cmd.Wait()
+		_ = keeper.Wait()
 		close(p.gone)
 	}()
 	t.Cleanup(func() { p.stop(t) })
 	return p
 }
 
-// stop asks the server to leave, and cuts what is left of its group.
-func (p *process) stop(t *testing.T) {
-	select {
-	case <-p.gone:
-	default:
-		must(t, p.cmd.Process.Signal(syscall.SIGTERM))
-		select {
-		case <-p.gone:
-		case <-time.After(15 * time.Second):
-			t.Errorf("%s did not leave when asked", p.cmd.Path)
-		}
-	}
-	if err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		t.Errorf("end what %s has started: %v", p.cmd.Path, err)
-	}
+// stop ends the server and waits for that.
+func (p *process) stop(*testing.T) {
+	_ = p.leash.Close() // a second time, it is closed already
 	<-p.gone
 }
 
@@ -65,12 +96,12 @@ func eventually(t *testing.T, what string, happened func() bool) bool {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	deadline := time.After(90 * time.Second)
+	deadline := time.After(time.Minute)
 	for !happened() {
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			t.Errorf("waited 90 s in vain: %s", what)
+			t.Errorf("waited a minute in vain: %s", what)
 			return false
 		}
 	}

@@ -20,6 +20,8 @@ type report struct {
 type productReport struct {
 	name, version string
 	offered       map[string]smtp.Capabilities // by link
+	tight         smtp.Capabilities            // of the server with a limit that is being tried
+	knobs         knobs
 	cells         map[place]cell
 }
 
@@ -47,7 +49,7 @@ func (r *report) of(name string) *productReport {
 // introduce notes what the server says of itself, once it is up.
 func (r *report) introduce(t *testing.T, w *workshop, name string, in *instance) {
 	t.Helper()
-	p := &productReport{name: name, version: in.version, offered: map[string]smtp.Capabilities{}, cells: map[place]cell{}}
+	p := &productReport{name: name, version: in.version, knobs: in.knobs, offered: map[string]smtp.Capabilities{}, cells: map[place]cell{}}
 	for _, k := range links {
 		p.offered[k.name] = k.offers(t, w, in)
 	}

@@ -27,7 +27,7 @@ Written by ` + "`make interop`" + `; do not edit. The test behind it (test/inter
 - with ` + "`kaizen send`" + `, a message for each call, raw and composed,
 - with ` + "`kaizen bulk`" + `, a mail merge of 50 rows.
 
-What arrived is compared octet by octet with what was sent, but for the trace fields that servers put in front (Received, Return-Path, Delivered-To, X-Original-To, Envelope-to) and for the line ends, which Postfix, Exim and OpenSMTPD keep as LF. Each message must arrive once, over a link as secure as was asked for, and the server's log must not complain. "ok" means all of this, in all three ways; BDAT is tried through the pool alone, since the programs use it only for what cannot go otherwise. A number leads to a note.
+What arrived is compared octet by octet with what was sent, but for the trace fields that servers put in front (Received, Return-Path, Delivered-To, X-Original-To, Envelope-to) and for line ends: Postfix, Exim and OpenSMTPD keep LF, and some write the empty line behind a header that was sent without one. Each message must arrive once, over a link as secure as was asked for, and the server's log must not complain. "ok" means all of this, in all three ways; BDAT is tried through the pool alone, since the programs use it only for what cannot go otherwise. A number leads to a note.
 
 The program and the library log in with the best mechanism offered; the others are tried one by one further down.
 `

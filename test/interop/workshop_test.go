@@ -1,9 +1,8 @@
 package interop_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -27,7 +26,7 @@ const (
 // workshop is what all servers of a run share.
 type workshop struct {
 	dir     string // of this run, removed at its end
-	cache   string // of what was downloaded, kept
+	apt     *apt
 	program string // kaizen
 	caFile  string
 	cert    []byte // PEM
@@ -53,7 +52,7 @@ func newWorkshop(t *testing.T) *workshop {
 	if err != nil {
 		cache = os.TempDir()
 	}
-	w := &workshop{dir: dir, cache: filepath.Join(cache, "kaizen-interop"), program: filepath.Join(dir, "kaizen"), caFile: filepath.Join(dir, "ca.pem")}
+	w := &workshop{dir: dir, apt: newApt(t, filepath.Join(cache, "kaizen-interop")), program: filepath.Join(dir, "kaizen"), caFile: filepath.Join(dir, "ca.pem")}
 	w.certify(t)
 	build := exec.Command("go", "build", "-o", w.program, "./cmd/kaizen")
 	build.Dir = "../.."
@@ -65,7 +64,7 @@ func newWorkshop(t *testing.T) *workshop {
 // certify makes a certificate for the loopback interface that is its own authority.
 func (w *workshop) certify(t *testing.T) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := rsa.GenerateKey(rand.Reader, 2048) // OpenSMTPD keeps no others apart
 	must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
