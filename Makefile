@@ -22,7 +22,11 @@ check: ## formatting, vet, staticcheck, shape, every platform, and the other mod
 	@for p in $(PLATFORMS); do echo "build for $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build ./... || exit 1; done
 	cd bench && go vet ./... && $(STATICCHECK) ./... && go build -o /dev/null ./... && go test ./...
 	cd examples && go vet ./... && $(STATICCHECK) ./... && go test ./...
+	cd test/interop && go vet ./... && $(STATICCHECK) ./...
 	cd test/parsers && go vet ./... && $(STATICCHECK) ./...
+
+interop: ## send to real mail servers, as root on Debian (SHORT=1: less of it)
+	INTEROP=$(if $(SHORT),short) ./test/interop/run.sh
 
 parsers: ## let Python's email and npm's mailparser read what we write
 	./test/parsers/run.sh
@@ -45,4 +49,4 @@ clean: ## remove what was built
 	rm -rf bin
 	find . -name '*.test' -o -name '*.prof' -o -name '*.out' | xargs rm -f
 
-.PHONY: help run test check parsers build bench fuzz soak clean
+.PHONY: help run test check interop parsers build bench fuzz soak clean

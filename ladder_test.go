@@ -48,7 +48,6 @@ var ladder = []rung{
 	{dir: "internal/daemon", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "cmd/kaizen", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "test/corpus", ours: []string{"message", "smtp"}},
-	{dir: "test/interop/chunked", ours: []string{".", "smtp", "message"}},
 	{dir: "test/soak", ours: []string{".", "smtp", "smtp/smtptest"}},
 }
 

@@ -20,14 +20,21 @@ type debian struct {
 	versions map[string]string // by package
 }
 
+// It is unpacked once; a server that is started again finds its folder as it
+// left it.
 func unpackDebian(t *testing.T, w *workshop, packages ...string) *debian {
 	t.Helper()
+	w.mu.Lock()
+	d := w.unpacked[packages[0]]
+	w.mu.Unlock()
+	if d != nil {
+		return d
+	}
 	packages = append(packages, "dash") // some servers deliver through a shell
 	plan := w.apt.download(t, w, packages)
-	d := &debian{versions: map[string]string{}}
-	var err error
-	d.root, err = os.MkdirTemp(w.dir, packages[0]+"-")
+	root, err := os.MkdirTemp(w.dir, packages[0]+"-")
 	must(t, err)
+	d = &debian{root, map[string]string{}}
 	for _, m := range regexp.MustCompile(`(?m)^Inst (\S+) \((\S+) .*?\[(\w+)\]`).FindAllStringSubmatch(plan, -1) {
 		name, version, architecture := m[1], m[2], m[3]
 		d.versions[name] = version
@@ -35,6 +42,9 @@ func unpackDebian(t *testing.T, w *workshop, packages ...string) *debian {
 		run(t, exec.Command("dpkg-deb", "-x", filepath.Join(w.apt.dir, "archives", file), d.root))
 	}
 	d.furnish(t, w)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unpacked[packages[0]] = d
 	return d
 }
 

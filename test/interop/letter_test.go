@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/message"
@@ -51,17 +52,6 @@ func letters(t *testing.T, n int) []*letter {
 	return number(all[:n])
 }
 
-// everyLetter is each once.
-func everyLetter(t *testing.T) []*letter {
-	t.Helper()
-	return number(append(append(large(t), hard(t)...), composed(t)...))
-}
-
-func few(t *testing.T) []*letter {
-	t.Helper()
-	return number(append(large(t)[:1], hard(t)...))
-}
-
 var copyField = regexp.MustCompile(`(?m)^Copy: (\S+)\r?$`)
 
 // number gives each letter its own Copy.
@@ -81,6 +71,8 @@ func number(all []*letter) []*letter {
 		} else {
 			l.octets = append([]byte("Copy: "+l.copy+"\r\n"), l.octets...)
 		}
+		header, _, _ := bytes.Cut(l.octets, []byte("\r\n\r\n"))
+		l.utf8 = l.utf8 || bytes.ContainsFunc(header, func(r rune) bool { return r >= utf8.RuneSelf })
 	}
 	return all
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
@@ -32,6 +33,9 @@ type workshop struct {
 	cert    []byte // PEM
 	key     []byte // PEM
 	roots   *x509.CertPool
+
+	mu       sync.Mutex         // guards the map
+	unpacked map[string]*debian // by the first package
 }
 
 func newWorkshop(t *testing.T) *workshop {
@@ -52,7 +56,7 @@ func newWorkshop(t *testing.T) *workshop {
 	if err != nil {
 		cache = os.TempDir()
 	}
-	w := &workshop{dir: dir, apt: newApt(t, filepath.Join(cache, "kaizen-interop")), program: filepath.Join(dir, "kaizen"), caFile: filepath.Join(dir, "ca.pem")}
+	w := &workshop{dir: dir, unpacked: map[string]*debian{}, apt: newApt(t, filepath.Join(cache, "kaizen-interop")), program: filepath.Join(dir, "kaizen"), caFile: filepath.Join(dir, "ca.pem")}
 	w.certify(t)
 	build := exec.Command("go", "build", "-o", w.program, "./cmd/kaizen")
 	build.Dir = "../.."
