@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
 # Sends to real mail servers; see interop_test.go. Needs root on Debian or
 # a relative, and Node.js 18 with npm, which are installed where they are missing.
+# "run.sh possible" only says whether it can run here, and why not.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-[ "$(id -u)" = 0 ] || { echo "make interop needs root: mail servers start as root, each in a root folder of its own" >&2; exit 1; }
-command -v apt-get >/dev/null || { echo "make interop needs apt-get: it tries Debian's mail servers" >&2; exit 1; }
+unable() { echo "make interop cannot run here: $*" >&2; exit 1; }
+[ "$(id -u)" = 0 ] || unable "it needs root, as mail servers start as root, each in a root folder of its own"
+command -v apt-get >/dev/null || unable "it needs apt-get, as it tries Debian's mail servers"
+device=$(mktemp -u)
+mknod "$device" c 1 3 2>/dev/null || unable "this root may not make devices, which a root folder needs"
+rm "$device"
+if [ "${1:-}" = possible ]; then exit 0; fi
 
 missing=()
 command -v node >/dev/null || missing+=(nodejs)
