@@ -83,6 +83,8 @@ var refusals = []struct {
 	{smtp.PhaseFinal, "552 Message is too long.", smtp.ClassSize},
 	{smtp.PhaseRcpt, "452 4.5.3 Too many recipients (AS780090)", smtp.ClassTooManyRecipients},
 	{smtp.PhaseRcpt, "552 Too many recipients", smtp.ClassTooManyRecipients},
+	{smtp.PhaseRcpt, "452 4.5.3 That is enough of them", smtp.ClassTooManyRecipients},
+	{smtp.PhaseRcpt, "452 No more recipients, please", smtp.ClassTooManyRecipients},
 	{smtp.PhaseRcpt, "452 4.2.2 Error: too many recipients", smtp.ClassTooManyRecipients},    // nodemailer's server has one
 	{smtp.PhaseFinal, "552 5.2.2 Error: message exceeds fixed maximum size", smtp.ClassSize}, // enhanced code for each basic one
 	// Who.
