@@ -28,6 +28,7 @@ type connection struct {
 	rested    bool  // it was idle before
 	loggingIn bool  // it has not logged in yet and is about to
 	authErr   error // a login failed, as a transaction told
+	heeded    bool  // the account was stopped for it
 	retire    reason
 }
 

@@ -70,6 +70,10 @@ func (c *connection) loginFailed(err error) {
 	defer p.mu.Unlock()
 	c.retire = closedLogin
 	p.quitLocked(c)
+	if c.heeded {
+		p.endLoginLocked(c)
+		return // and somebody may have resumed the account since
+	}
 	p.closeGateLocked(t)
 	p.endLoginLocked(c)
 	cause := shared(t.server, c.authErr)

@@ -121,7 +121,7 @@ func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
 func (p *Pool) heedLocked(c *connection, err *smtp.Error, now time.Time) {
 	switch err.Class {
 	case smtp.ClassAuth:
-		c.authErr, c.retire = err, closedLogin
+		c.authErr, c.heeded, c.retire = err, true, closedLogin
 		p.refuseLocked(c.target, shared(c.target.server, err))
 	case smtp.ClassAuthTemporary, smtp.ClassQuota, smtp.ClassRate: // the latter two of a login
 		c.authErr, c.retire = err, closedLogin
