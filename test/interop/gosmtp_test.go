@@ -7,8 +7,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +43,7 @@ func startGoSMTP(t *testing.T, w *workshop, l limits) *instance {
 		go func() { served <- server.Serve(listener) }()
 		return address
 	}
-	in := &instance{version: moduleVersion("github.com/emersion/go-smtp"), plain: listen(false), implicit: listen(true),
+	in := &instance{version: moduleVersion(t, "github.com/emersion/go-smtp"), plain: listen(false), implicit: listen(true),
 		mailbox: map[string]string{"bob": filepath.Join(dir, "bob"), "eve": filepath.Join(dir, "eve")},
 		trace:   []string{"X-Original-To", "Received"}, knobs: knobs{},
 		logs: []string{logFile.Name()}, complaints: `.`}
@@ -59,14 +59,9 @@ func startGoSMTP(t *testing.T, w *workshop, l limits) *instance {
 	return in
 }
 
-func moduleVersion(path string) string {
-	info, _ := debug.ReadBuildInfo()
-	for _, m := range info.Deps {
-		if m.Path == path {
-			return m.Version
-		}
-	}
-	return "unknown"
+func moduleVersion(t *testing.T, path string) string {
+	t.Helper()
+	return strings.TrimSpace(run(t, exec.Command("go", "list", "-m", "-f", "{{.Version}}", path)))
 }
 
 // logger is go-smtp's own kind.

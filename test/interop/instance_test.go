@@ -124,11 +124,9 @@ func (in *instance) collect(t *testing.T, who string, n int) [][]byte {
 func (in *instance) retire(t *testing.T) {
 	t.Helper()
 	in.stop(t)
-	t.Run("nothing to complain about", func(t *testing.T) {
-		for _, line := range in.complained(t) {
-			t.Error(line)
-		}
-	})
+	for _, line := range in.complained(t) {
+		t.Error("the server's log:", line)
+	}
 }
 
 func (in *instance) log(t *testing.T) []string {

@@ -53,7 +53,10 @@ func checkProduct(t *testing.T, w *workshop, r *report, p product) {
 	checkLevels(t, w, one, in)
 	checkLogins(t, w, one, in)
 	checkRefusals(t, w, one, in)
-	in.retire(t)
+	t.Run(quietLog, func(t *testing.T) {
+		defer one.result(t, quietLog, "")
+		in.retire(t)
+	})
 	checkLimits(t, w, one, p)
 }
 

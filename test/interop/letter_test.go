@@ -40,6 +40,13 @@ func (l *letter) prepared(t *testing.T) *kaizen.Prepared {
 	return p
 }
 
+// needsUTF8: a composed header that is not ASCII needs SMTPUTF8, too. In a raw
+// message it may be an old one, which servers take.
+func (l *letter) needsUTF8() bool {
+	header, _, _ := bytes.Cut(l.octets, []byte("\r\n\r\n"))
+	return l.utf8 || l.source != nil && bytes.ContainsFunc(header, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
 // letters are the corpus and what is hard for a connection, over and over until
 // there are n. The large ones come once.
 func letters(t *testing.T, n int) []*letter {
@@ -71,8 +78,6 @@ func number(all []*letter) []*letter {
 		} else {
 			l.octets = append([]byte("Copy: "+l.copy+"\r\n"), l.octets...)
 		}
-		header, _, _ := bytes.Cut(l.octets, []byte("\r\n\r\n"))
-		l.utf8 = l.utf8 || bytes.ContainsFunc(header, func(r rune) bool { return r >= utf8.RuneSelf })
 	}
 	return all
 }

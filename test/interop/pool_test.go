@@ -56,7 +56,7 @@ func sendPool(t *testing.T, account kaizen.Account, offered smtp.Capabilities, a
 // is refused before anything is sent, all else is accepted.
 func (d *traffic) note(t *testing.T, l *letter, offered smtp.Capabilities, receipt *kaizen.Receipt, err error) {
 	t.Helper()
-	if l.utf8 && !offered.SMTPUTF8 {
+	if l.needsUTF8() && !offered.SMTPUTF8 {
 		var failed *kaizen.Error
 		if !errors.As(err, &failed) || failed.Outcome != smtp.NotSent || !strings.Contains(err.Error(), "SMTPUTF8") {
 			t.Errorf("%s: got %v, want a refusal before it is sent: the server does not offer SMTPUTF8", l.name, err)

@@ -20,6 +20,7 @@ const (
 	beyondASCII      = "address beyond ASCII (SMTPUTF8)"
 	binary           = "any octets at all (BINARYMIME)"
 	refusedRecipient = "a refused recipient among good ones"
+	noRecipient      = "no good recipient, BDAT asked for, and a message after it"
 	wrongPassword    = "a wrong password"
 	tooLarge         = "a message over SIZE, known beforehand"
 	tooLargeStream   = "a message over SIZE, found out on the way"
@@ -27,10 +28,11 @@ const (
 	manyRecipients   = "1001 recipients, 50 at a time"
 	connectionLimit  = "two connections allowed, five wanted"
 	messageLimit     = "seven messages per connection allowed"
+	quietLog         = "the server's log has no complaint"
 )
 
-var behaviours = []string{eightBit, beyondASCII, binary, refusedRecipient, wrongPassword, tooLarge, tooLargeStream, benched,
-	manyRecipients, connectionLimit, messageLimit}
+var behaviours = []string{eightBit, beyondASCII, binary, refusedRecipient, noRecipient, wrongPassword, tooLarge,
+	tooLargeStream, benched, quietLog, manyRecipients, connectionLimit, messageLimit}
 
 // starttls with a login is how most programs send.
 var starttls = links[1]
@@ -38,7 +40,7 @@ var starttls = links[1]
 func checkRefusals(t *testing.T, w *workshop, r *productReport, in *instance) {
 	for row, check := range map[string]func(*testing.T, *workshop, *productReport, *instance){
 		eightBit: checkEightBit, beyondASCII: checkBeyondASCII, binary: checkBinary,
-		refusedRecipient: checkRefusedRecipient, wrongPassword: checkWrongPassword,
+		refusedRecipient: checkRefusedRecipient, noRecipient: checkNoRecipient, wrongPassword: checkWrongPassword,
 		tooLarge: checkTooLarge, tooLargeStream: checkTooLargeStream, benched: checkBench,
 	} {
 		t.Run(row, func(t *testing.T) {
@@ -118,6 +120,33 @@ func checkRefusedRecipient(t *testing.T, w *workshop, _ *productReport, in *inst
 	}
 	in.collect(t, "bob", 1)
 	in.collect(t, "eve", 1)
+}
+
+// checkNoRecipient: a server need not swallow the octets of a BDAT that nobody
+// shall get (go-smtp issue 315), and would take them for commands. So none are
+// sent before some recipient was accepted.
+func checkNoRecipient(t *testing.T, w *workshop, _ *productReport, in *instance) {
+	s := session{starttls, true}
+	account := s.account(w, in, smtp.LevelAuto)
+	account.Limits.Connections = 1
+	client := kaizen.New(kaizen.Config{})
+	both := number([]*letter{raw("to nobody", "QUIT\r\n"), raw("after it", "x\r\n")})
+	both[0].to = "nobody@" + domain
+	for _, l := range both {
+		p := l.prepared(t)
+		p.Chunking = true
+		_, err := client.Send(t.Context(), account, p)
+		if l == both[0] && !errors.Is(err, smtp.ClassRecipient) || l == both[1] && err != nil {
+			t.Errorf("%s: %v", l.name, err)
+		}
+	}
+	for _, stats := range client.Stats() {
+		if stats.Dialled != 1 {
+			t.Errorf("%d connections, want one", stats.Dialled)
+		}
+	}
+	must(t, client.Close())
+	in.expectLetters(t, both[1:], s)
 }
 
 func checkWrongPassword(t *testing.T, w *workshop, _ *productReport, in *instance) {

@@ -91,6 +91,13 @@ func (p *productReport) complete(t *testing.T, row, column string) {
 	}
 }
 
+// mechanisms are those that were tried on some link.
+func (p *productReport) mechanisms() []string {
+	return slices.DeleteFunc(slices.Clone(mechanisms), func(m string) bool {
+		return !slices.ContainsFunc(links, func(k link) bool { return slices.Contains(p.offered[k.name].Auth, m) })
+	})
+}
+
 // advertised is the server's row among the servers.
 func (p *productReport) advertised() string {
 	plain, secure := p.offered["plain"], p.offered["implicit TLS"]

@@ -21,7 +21,7 @@ const (
 
 const preface = `# Real servers
 
-Written by ` + "`make interop`" + `; do not edit. The test behind it (test/interop) starts Debian's Postfix, Exim and OpenSMTPD, nodemailer's smtp-server and go-smtp's server on the loopback interface, those of Debian in root folders of their own, and sends to each:
+Written by ` + "`make interop`" + `; do not edit. The test behind it (test/interop) starts Postfix, Exim and OpenSMTPD from Debian %s, nodemailer's smtp-server and go-smtp's server on the loopback interface, the first three in root folders of their own, and sends to each:
 
 - through the pool, 200 messages over 5 connections: the corpus (test/corpus) and what is hard on the wire (5 MB, lines of 998 octets, leading dots, 8-bit octets, addresses beyond ASCII, no body),
 - with ` + "`kaizen send`" + `, a message for each call, raw and composed,
@@ -29,7 +29,7 @@ Written by ` + "`make interop`" + `; do not edit. The test behind it (test/inter
 
 What arrived is compared octet by octet with what was sent, but for the trace fields that servers put in front (Received, Return-Path, Delivered-To, X-Original-To, Envelope-to) and for line ends: Postfix, Exim and OpenSMTPD keep LF, and some write the empty line behind a header that was sent without one. Each message must arrive once, over a link as secure as was asked for, and the server's log must not complain. "ok" means all of this, in all three ways; BDAT is tried through the pool alone, since the programs use it only for what cannot go otherwise. A number leads to a note.
 
-The program and the library log in with the best mechanism offered; the others are tried one by one further down.
+The program and the library log in with the best mechanism offered; the others are tried one by one further down, where only what a server has on some link is listed.
 `
 
 // page is the text of docs/interop.md while it is written.
@@ -80,7 +80,7 @@ func (r *report) conclude(t *testing.T, w *workshop) {
 
 func write(t *testing.T, all []*productReport) string {
 	p := &page{}
-	p.out.WriteString(preface)
+	fmt.Fprintf(&p.out, preface, release())
 	p.head("Servers", "server", "version", "offers", "over TLS also")
 	for _, one := range all {
 		p.out.WriteString(one.advertised() + "\n")
@@ -91,7 +91,7 @@ func write(t *testing.T, all []*productReport) string {
 	}
 	p.head("Logins", "server", "mechanism", "plain", "STARTTLS", "implicit TLS")
 	for _, one := range all {
-		p.table(t, one, mechanisms, []string{"plain", "STARTTLS", "implicit TLS"})
+		p.table(t, one, one.mechanisms(), []string{"plain", "STARTTLS", "implicit TLS"})
 	}
 	p.behaviour(t, all)
 	p.out.WriteString("\n## Notes\n\n")
