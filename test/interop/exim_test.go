@@ -53,7 +53,11 @@ acl_smtp_rcpt = rcpt
 	if l.messages > 0 {
 		settings += fmt.Sprintf("smtp_accept_max_per_connection = %d\n", l.messages)
 	}
-	return settings + `
+	return settings + eximDelivery
+}
+
+// eximDelivery is who may receive, where mail goes, and who may log in.
+const eximDelivery = `
 begin acl
 rcpt:
   accept
@@ -99,4 +103,3 @@ cram:
   server_secret = ${if eq{$auth1}{` + user + `}{` + password + `}fail}
   server_set_id = $auth1
 `
-}

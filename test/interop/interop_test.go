@@ -7,7 +7,8 @@
 // machine's own mail system is not touched. That needs root, apt, Node.js and
 // npm; "make interop" sees to them.
 //
-// INTEROP=short sends less and writes no table. KEEP=1 keeps the folder with
+// INTEROP=short sends less and writes no table. INTEROP_RELEASE names the Debian
+// whose servers are tried, whatever the machine's own is. KEEP=1 keeps the folder with
 // settings, logs and mail.
 package interop_test
 
