@@ -109,11 +109,11 @@ func (p *Pool) Send(ctx context.Context, t Target, item Item) (*smtp.Result, Wai
 	if ctx.Err() != nil {
 		return nil, Waited{}, canceled(t.Server, ctx, smtp.NotSent)
 	}
-	if err := p.config.Limiter.Fits(item.recipients()); err != nil {
-		return nil, Waited{}, waitError(t.Server, smtp.ClassRecipient, err)
+	now := time.Now()
+	if err := p.config.Limiter.Fits(now, item.use()); err != nil {
+		return nil, Waited{}, unfit(t.Server, err)
 	}
 	w := p.newWaiter(item)
-	now := time.Now()
 	p.mu.Lock()
 	if err := p.enqueueLocked(w, t, now); err != nil {
 		p.mu.Unlock()
