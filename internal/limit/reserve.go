@@ -307,6 +307,9 @@ func (l *Limiter) Close(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, l.cut)
 	l.running.Wait()
 	stop()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("settle the account's limits: %w", err)
+	}
 	l.mu.Lock()
 	x := Exchange{Done: l.done, Back: l.credit}
 	l.done, l.credit = nil, Use{}
