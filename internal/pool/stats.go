@@ -61,6 +61,7 @@ type counters struct {
 	accepted, rejected, unknown, notSent atomic.Int64
 	canceled, late, repeated, rateWaits  atomic.Int64
 	closed                               [reasons]atomic.Int64
+	lastAccepted                         atomic.Int64 // Unix time in nanoseconds; 0: never
 }
 
 func (c *counters) outcome(o smtp.Outcome) {
@@ -81,7 +82,7 @@ func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	s := Stats{
 		Waiting: p.waiting, Open: p.open, Quitting: p.quitting,
-		Capacity: p.capacity, SessionLimit: p.sessionLimit,
+		Capacity: p.capacity, SessionLimit: p.learned.Messages,
 	}
 	for _, t := range p.targets {
 		s.Dialling += t.dialling
