@@ -20,11 +20,12 @@ func (c *connection) next(ahead bool) *smtp.Transaction {
 	p.leaveLocked(w)
 	w.state, w.conn, w.slot = handedOut, c, slot
 	w.addWaited(now)
+	p.count.wait.observe(now.Sub(w.queued))
 	c.setHungry(false)
 	c.inFlight++
 	c.carried++
 	c.period++
-	p.count.inFlight.Add(1)
+	p.inFlight.Add(1)
 	p.raiseLocked(now)
 	p.dispatchLocked(c.target, now)
 	return w.tx
@@ -65,7 +66,8 @@ func (p *Pool) pullLocked(c *connection, ahead bool, now time.Time) (*waiter, li
 // line; then w belongs to somebody else already.
 func (c *connection) finished(w *waiter, r *smtp.Result) (repeated bool) {
 	c.inFlight--
-	c.pool.count.inFlight.Add(-1)
+	c.pool.inFlight.Add(-1)
+	c.pool.count.tried(r)
 	c.checkLogin()
 	repeated = r.Err != nil && c.troubled(w, r)
 	if r.Outcome == smtp.Accepted || r.Outcome == smtp.Rejected {
