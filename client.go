@@ -96,6 +96,7 @@ func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
 		MinIdle:               a.MinIdle,
 		MaxWaiting:            c.config.MaxWaiting,
 		Limiter:               l.limiter,
+		Counters:              &l.counters,
 		OnLate: func(item pool.Item, r *smtp.Result) {
 			c.config.Logger.Info("late verdict on a message whose sender had given up", "account", l.name,
 				"from", item.Envelope.From, "outcome", r.Outcome, "reply", r.Final.String())

@@ -14,6 +14,8 @@ type lane struct {
 	name    string
 	limiter *limit.Limiter
 	limits  Limits // of the account seen first
+	// counters outlive the pools, so that totals never go down.
+	counters pool.Counters
 
 	// Guarded by Client.mu.
 	differ bool // other limits were seen, and it was said
