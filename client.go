@@ -25,6 +25,8 @@ type Config struct {
 	// MaxWaiting bounds the messages that wait for an account; those beyond fail
 	// at once with ErrBusy. Default 100,000.
 	MaxWaiting int
+	// Trace is told of messages and connections; default: nobody is.
+	Trace *Trace
 }
 
 // AccountResolver finds an account by its name. What it returns need not repeat

@@ -113,6 +113,9 @@ func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
 		c.retire = closedLost
 	}
 	p.count.repeated.Add(1)
+	if list := w.item.Repeated; list != nil { // the caller is still there: repeatLocked has looked
+		*list = append(*list, r)
+	}
 	w.renew()
 	p.joinLocked(w, now)
 	p.dispatchLocked(c.target, now)
