@@ -63,7 +63,16 @@ type Item struct {
 	Repeated *[]*smtp.Result
 }
 
-func (i *Item) recipients() int { return len(i.Envelope.To) }
+// use is what the message takes of the limiter's windows.
+func (i *Item) use() limit.Use {
+	octets := int64(-1)
+	if i.Content != nil {
+		if n, known := i.Content.Size(); known {
+			octets = n
+		}
+	}
+	return limit.Message(len(i.Envelope.To), octets)
+}
 
 // Waited tells how long a message stood in line, over all its tries.
 type Waited struct {

@@ -129,12 +129,12 @@ func (p *Pool) send(ctx context.Context, t Target, item Item) (*smtp.Result, Wai
 		p.count.canceled.Add(1)
 		return nil, Waited{}, canceled(t.Server, ctx, smtp.NotSent)
 	}
-	if err := p.config.Limiter.Fits(item.recipients()); err != nil {
+	now := time.Now()
+	if err := p.config.Limiter.Fits(now, item.use()); err != nil {
 		p.count.notSent.Add(1)
-		return nil, Waited{}, waitError(t.Server, smtp.ClassRecipient, err)
+		return nil, Waited{}, unfit(t.Server, err)
 	}
 	w := p.newWaiter(item)
-	now := time.Now()
 	p.mu.Lock()
 	if err := p.enqueueLocked(w, t, now); err != nil {
 		p.mu.Unlock()

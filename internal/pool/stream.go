@@ -48,12 +48,12 @@ func (p *Pool) pullLocked(c *connection, ahead bool, now time.Time) (*waiter, li
 		}
 	}
 	for w := t.line.head(); w != nil; w = t.line.head() {
-		if slot, ok := p.config.Limiter.Take(now, w.item.recipients()); ok {
+		if slot, ok := p.config.Limiter.Take(now, w.use); ok {
 			p.admittedLocked(now)
 			return w, slot
 		}
-		if err := p.config.Limiter.Fits(w.item.recipients()); err != nil {
-			w.failLocked(waitError(t.server, smtp.ClassRecipient, err)) // restricted meanwhile
+		if err := p.config.Limiter.Fits(now, w.use); err != nil {
+			w.failLocked(unfit(t.server, err)) // restricted meanwhile, or the ledger failed
 			continue
 		}
 		p.blockLocked(w, now)
