@@ -25,6 +25,8 @@ type Config struct {
 	// MaxWaiting bounds the messages that wait for an account; those beyond fail
 	// at once with ErrBusy. Default 100,000.
 	MaxWaiting int
+	// Trace is told of messages and connections; default: nobody is.
+	Trace *Trace
 }
 
 // AccountResolver finds an account by its name. What it returns need not repeat
@@ -96,6 +98,7 @@ func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
 		MinIdle:               a.MinIdle,
 		MaxWaiting:            c.config.MaxWaiting,
 		Limiter:               l.limiter,
+		Counters:              &l.counters,
 		OnLate: func(item pool.Item, r *smtp.Result) {
 			c.config.Logger.Info("late verdict on a message whose sender had given up", "account", l.name,
 				"from", item.Envelope.From, "outcome", r.Outcome, "reply", r.Final.String())

@@ -14,6 +14,8 @@ type lane struct {
 	name    string
 	limiter *limit.Limiter
 	limits  Limits // of the account seen first
+	// counters outlive the pools, so that totals never go down.
+	counters pool.Counters
 
 	// Guarded by Client.mu.
 	differ bool // other limits were seen, and it was said
@@ -35,10 +37,11 @@ type route struct {
 	memory  *smtp.Memory
 }
 
-func newRoute(a *Account, memory *smtp.Memory) route {
+func newRoute(a *Account, memory *smtp.Memory, trace *Trace) route {
 	config := a.config()
 	config.Memory = memory
-	dial := func(ctx context.Context) (pool.Conn, error) { return smtp.Dial(ctx, config) }
+	label := a.label()
+	dial := func(ctx context.Context) (pool.Conn, error) { return trace.dialTraced(ctx, label, config) }
 	return route{account: *a, memory: memory,
 		target: pool.Target{Key: a.connectionKey(), Server: config.Address(), Dial: dial}}
 }
@@ -107,7 +110,7 @@ func (c *Client) laneLocked(a *Account) (l *lane, differ bool) {
 	if l.memories[address] == nil {
 		l.memories[address] = new(smtp.Memory)
 	}
-	l.recent = newRoute(a, l.memories[address])
+	l.recent = newRoute(a, l.memories[address], c.config.Trace)
 	return l, differ
 }
 

@@ -42,6 +42,7 @@ func (p *Pool) dialLocked(t *target) {
 // dial reports whether there is a connection now.
 func (c *connection) dial() bool {
 	p, t := c.pool, c.target
+	began := time.Now()
 	conn, err := c.open(p.dials)
 	now := time.Now()
 	needsAuth := err == nil && conn.NeedsAuth()
@@ -55,6 +56,7 @@ func (c *connection) dial() bool {
 		p.dialFailedLocked(c, shared(t.server, err), now)
 		return false
 	}
+	p.count.handshake.observe(now.Sub(began))
 	c.conn = conn
 	if told, ok := conn.(interface{ MaxTransactions() int }); ok {
 		c.most = told.MaxTransactions()

@@ -57,6 +57,10 @@ type Item struct {
 
 	Progress func(octets int64)
 	Commit   func() error // called once per try that comes that far
+
+	// Repeated, if set, takes the results of tries that were repeated. It may be
+	// read when Send has returned.
+	Repeated *[]*smtp.Result
 }
 
 // use is what the message takes of the limiter's windows.

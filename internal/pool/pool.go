@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kaizenmail/kaizen/internal/limit"
@@ -41,6 +42,9 @@ type Config struct {
 	// Neither must block.
 	OnLate      func(Item, *smtp.Result)
 	OnSlowClose func(waitingFor string)
+
+	// Counters take the totals; default: counters of this pool's own.
+	Counters *Counters
 }
 
 func (c Config) withDefaults() Config {
@@ -65,7 +69,7 @@ func fallback[T int | time.Duration](value *T, standard T) {
 type Pool struct {
 	config  Config
 	waiters sync.Pool
-	count   counters
+	count   *Counters
 
 	work     context.Context // ends at the deadline of Close
 	cut      context.CancelFunc
@@ -73,6 +77,8 @@ type Pool struct {
 	endDials context.CancelFunc
 	unlisten func()
 	withdraw func(*smtp.Transaction) bool // Transaction.Withdraw but in tests
+
+	inFlight atomic.Int64 // messages on a connection
 
 	// The mutex guards what follows; see the package comment.
 	mu          sync.Mutex
@@ -111,6 +117,10 @@ func New(config Config) *Pool {
 		ended:       make(chan struct{}),
 		withdraw:    (*smtp.Transaction).Withdraw,
 	}
+	p.count = p.config.Counters
+	if p.count == nil {
+		p.count = new(Counters)
+	}
 	p.capacity = p.config.Connections
 	now := time.Now()
 	p.told.since = now
@@ -131,11 +141,22 @@ func New(config Config) *Pool {
 // If ctx ends while the message can still be taken back, it is not sent; later,
 // the outcome is unknown and Config.OnLate hears the rest.
 func (p *Pool) Send(ctx context.Context, t Target, item Item) (*smtp.Result, Waited, error) {
+	r, waited, err := p.send(ctx, t, item)
+	if err != nil {
+		p.count.failed(err)
+	}
+	return r, waited, err
+}
+
+func (p *Pool) send(ctx context.Context, t Target, item Item) (*smtp.Result, Waited, error) {
 	if ctx.Err() != nil {
+		p.count.notSent.Add(1)
+		p.count.canceled.Add(1)
 		return nil, Waited{}, canceled(t.Server, ctx, smtp.NotSent)
 	}
 	now := time.Now()
 	if err := p.config.Limiter.Fits(now, item.use()); err != nil {
+		p.count.notSent.Add(1)
 		return nil, Waited{}, unfit(t.Server, err)
 	}
 	w := p.newWaiter(item)

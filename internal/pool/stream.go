@@ -21,11 +21,12 @@ func (c *connection) next(ahead bool) *smtp.Transaction {
 	w.state, w.conn, w.slot = handedOut, c, slot
 	w.addWaited(now)
 	c.probing = p.quota.probe == w
+	p.count.wait.observe(now.Sub(w.queued))
 	c.setHungry(false)
 	c.inFlight++
 	c.carried++
 	c.period++
-	p.count.inFlight.Add(1)
+	p.inFlight.Add(1)
 	p.raiseLocked(now)
 	p.dispatchLocked(c.target, now)
 	return w.tx
@@ -71,7 +72,8 @@ func (p *Pool) pullLocked(c *connection, ahead bool, now time.Time) (*waiter, li
 // line; then w belongs to somebody else already.
 func (c *connection) finished(w *waiter, r *smtp.Result) (repeated bool) {
 	c.inFlight--
-	c.pool.count.inFlight.Add(-1)
+	c.pool.inFlight.Add(-1)
+	c.pool.count.tried(r)
 	c.checkLogin()
 	if r.Outcome == smtp.Accepted {
 		c.pool.count.lastAccepted.Store(r.Started.Add(r.Duration).UnixNano())
@@ -139,6 +141,9 @@ func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
 		c.retire = closedLost
 	}
 	p.count.repeated.Add(1)
+	if list := w.item.Repeated; list != nil { // the caller is still there: repeatLocked has looked
+		*list = append(*list, r)
+	}
 	w.renew()
 	p.joinLocked(w, now)
 	p.dispatchLocked(c.target, now)

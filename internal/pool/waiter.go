@@ -96,6 +96,7 @@ func (w *waiter) failLocked(err error) {
 	w.pool.leaveLocked(w)
 	w.state, w.err = failed, err
 	w.pool.count.notSent.Add(1)
+	w.pool.count.wait.observe(time.Since(w.queued))
 	w.result <- nil
 }
 
@@ -190,6 +191,7 @@ func (w *waiter) done(r *smtp.Result) {
 
 func (w *waiter) deliver(r *smtp.Result) {
 	p := w.pool
+	p.count.verdict(r)
 	if w.claim.CompareAndSwap(claimOpen, claimDelivered) {
 		p.count.outcome(r.Outcome)
 		w.result <- r
