@@ -25,7 +25,7 @@ type Counters struct {
 	lastAccepted atomic.Int64 // Unix time in nanoseconds; 0: never
 }
 
-const classes = int(smtp.ClassClosed) + 1
+const classes = int(smtp.ClassState) + 1
 
 // Totals are what [Counters] have counted.
 type Totals struct {

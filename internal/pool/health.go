@@ -56,6 +56,9 @@ type Learned struct {
 	Messages          int // on a connection
 	MessagesReason    string
 	MessagesAt        time.Time
+	Rate              string // for people
+	RateReason        string
+	RateAt            time.Time
 }
 
 // Health tells how the account is doing.
@@ -90,6 +93,9 @@ func (h *Health) Expiring(now time.Time) bool {
 // reviewHealthLocked tells about the health if it has changed. Whatever may
 // change it calls this.
 func (p *Pool) reviewHealthLocked(now time.Time) {
+	if p.closing {
+		return // what fails now does so because of that
+	}
 	h := p.diagnoseLocked(now)
 	is := told{h.Condition, h.Cause, h.Expiring(now), p.told.since}
 	if h.Condition != p.told.condition {

@@ -50,6 +50,9 @@ func (c *connection) checkLogin() {
 	p := c.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if key := c.target.key; !c.target.proven && p.config.OnProven != nil {
+		p.tellLocked(func() { p.config.OnProven(key) })
+	}
 	c.target.proven = true
 	p.workedLocked(c.target, time.Now())
 	p.endLoginLocked(c)

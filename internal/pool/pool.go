@@ -31,6 +31,8 @@ type Config struct {
 	// OnRefused is told of a refused login before anybody else is, from the
 	// goroutine of the connection, which waits for it.
 	OnRefused func(key string, err *smtp.Error)
+	// OnProven is told that credentials work, once for each target and Resume.
+	OnProven func(key string)
 	// These are told in the order of events, from one goroutine that Close joins.
 	OnHealth  func(Health)                         // it has changed
 	OnLearned func(Learned)                        // something new
