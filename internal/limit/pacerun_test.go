@@ -1,6 +1,7 @@
 package limit_test
 
 import (
+	"flag"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -41,12 +42,19 @@ var scenes = []scene{
 	{"any hour", func() counting { return &sliding{per: time.Hour} }, time.Hour, [3]int{300, 100, 600}, 60 * time.Hour, 30 * time.Hour, exchangeReply, 20 * time.Millisecond, 0.95, 0.01},
 }
 
+// More of them take long under the race detector.
+var seeds = flag.Uint64("seeds", 4, "runs of each simulation of a pace; of the one that is promised 20 at least")
+
 func TestPaceFindsWhatIsAllowed(t *testing.T) {
 	t.Parallel()
-	for _, c := range scenes {
+	for i, c := range scenes {
+		runs := *seeds
+		if i == 0 {
+			runs = max(runs, 20)
+		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			check(t, c, 20)
+			check(t, c, runs)
 		})
 	}
 }
@@ -89,7 +97,7 @@ func (c scene) simulation(random *rand.Rand) simulation {
 // A client that has little to send most of the time, and then much.
 func TestPaceWithLittleToSend(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(20) {
+	for seed := range *seeds {
 		s := simulation{server: &sliding{per: time.Second}, per: time.Second, reply: sesReply, rtt: 60 * time.Millisecond, connections: 5,
 			phases: []phase{{10, 3 * time.Hour, time.Hour}},
 			demand: func(now time.Duration) bool { return now/time.Minute%10 == time.Duration(seed%10) }}
@@ -106,7 +114,7 @@ func TestPaceWithLittleToSend(t *testing.T) {
 // Programs that do not know of each other share what is allowed.
 func TestPacesOfSeveralPrograms(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(20) {
+	for seed := range *seeds {
 		s := simulation{server: &sliding{per: time.Second}, per: time.Second, reply: sesReply, rtt: 60 * time.Millisecond, jitter: 10 * time.Millisecond,
 			connections: 5, senders: 3, phases: []phase{{10, 2 * time.Hour, time.Hour}}}
 		got := s.run(seed)
@@ -124,7 +132,7 @@ func TestPacesOfSeveralPrograms(t *testing.T) {
 // A rise is found in minutes, though the last steps failed.
 func TestPaceFindsARise(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(20) {
+	for seed := range *seeds {
 		s := simulation{server: &sliding{per: time.Second}, per: time.Second, reply: sesReply, rtt: 60 * time.Millisecond, jitter: 10 * time.Millisecond,
 			connections: 5, phases: []phase{{5, 2 * time.Hour, time.Hour}, {20, 25 * time.Minute, 20 * time.Minute}}}
 		if got := s.run(seed); got.shares[1] < 0.95 {
