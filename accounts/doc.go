@@ -1,0 +1,3 @@
+// Package accounts knows the accounts mail is sent through: what the well-known
+// services want ([Presets], [Discover]), and what stands in files.
+package accounts
