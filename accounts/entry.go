@@ -1,9 +1,13 @@
 package accounts
 
 import (
+	"encoding/json"
+	"errors"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
-	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -38,37 +42,87 @@ type Entry struct {
 
 	Source string // the file it stands in, as an absolute path
 	Line   int    // where it begins there, from 1
-}
 
-// Account returns the account without its secret, with the preset applied.
-// Errors: [*FileError] for what cannot be, as an unknown provider.
-func (e Entry) Account() (kaizen.Account, error) { return kaizen.Account{}, errPending }
+	dir string // what relative paths are relative to
+}
 
 // Set changes one setting by its key in the files, as "port" or
 // "timeouts.connect", from its text. An empty value removes it. Lists (rates,
 // auth) are separated by commas; password_command is a line for the shell. The
 // secret's source (password_env, password_file, password_command) replaces
 // another one. Errors are [*FileError] without file and line.
-func (e *Entry) Set(key, value string) error { return errPending }
-
-// Keys returns the keys that [Entry.Set] takes, in the order of the
-// documentation.
-func Keys() []string { return nil }
-
-// Setting is a value that an account has, and where it comes from.
-type Setting struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
-	From  string `json:"from"` // the file, "preset NAME" or "default"
+func (e *Entry) Set(key, value string) error {
+	f, ok := fieldOf(key)
+	switch {
+	case key == "password" || key == "secret":
+		return &FileError{Key: key, Err: errPlainPassword}
+	case !ok:
+		wrong := &FileError{Key: key, Err: errors.New("unknown key")}
+		if found := similar(key, Keys()); len(found) > 0 {
+			wrong.Suggestion = found[0]
+		}
+		return wrong
+	case strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value):
+		return &FileError{Key: key, Err: errControl}
+	case value == "":
+		f.unset(e)
+		return nil
+	}
+	v, err := f.fromText(value)
+	if err == nil {
+		err = f.set(e, v)
+	}
+	if err != nil {
+		return &FileError{Key: key, Err: err}
+	}
+	return nil
 }
 
-// Settings returns everything that takes effect, in the order of [Keys].
-func (e Entry) Settings() []Setting { return nil }
+// check holds an entry that a program filled in to what a file may have.
+func (e *Entry) check() error {
+	if err := CheckName(e.Name); err != nil {
+		return &FileError{Key: "name", Err: err}
+	}
+	again := Entry{Name: e.Name}
+	for _, f := range fields {
+		v := f.get(e)
+		if v == nil {
+			continue
+		}
+		if hasControl(v) {
+			return &FileError{Key: f.key, Err: errControl}
+		}
+		if err := f.set(&again, v); err != nil {
+			return &FileError{Key: f.key, Err: err}
+		}
+	}
+	_, err := e.withoutTrust()
+	return err
+}
 
-// CheckName reports whether a name can be an account's: 1 to 64 letters (ASCII),
-// digits and - _ . @ +, not beginning with a dot. Names that differ in case only
-// are the same name to [Store.Put], as they are to some file systems.
-func CheckName(name string) error { return errPending }
+func hasControl(v any) bool {
+	words, ok := v.([]string)
+	if s, is := v.(string); is {
+		words, ok = []string{s}, true
+	}
+	for _, w := range words {
+		if strings.ContainsFunc(w, unicode.IsControl) || !utf8.ValidString(w) {
+			return true
+		}
+	}
+	return ok && len(words) == 0
+}
+
+// MarshalJSON writes the keys that were given, as they stand in files, with
+// name, source and line.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	t := e.table()
+	t["name"] = e.Name
+	if e.Source != "" {
+		t["source"], t["line"] = e.Source, e.Line
+	}
+	return json.Marshal(t)
+}
 
 // SecretKind is where a secret comes from.
 type SecretKind uint8
@@ -95,5 +149,18 @@ type SecretSource struct {
 }
 
 // String says it in words: "secrets.age", "variable MAIL_PASSWORD", "file
-// /run/secrets/mail", "command pass".
-func (s SecretSource) String() string { return "" }
+// /run/secrets/mail", "command pass". Arguments of a command are left out: they
+// may tell more than is good.
+func (s SecretSource) String() string {
+	switch {
+	case s.Kind == SecretEnv:
+		return "variable " + s.Name
+	case s.Kind == SecretFile:
+		return "file " + s.Name
+	case s.Kind == SecretCommand && s.Shell:
+		return "a shell command"
+	case s.Kind == SecretCommand && len(s.Command) > 0:
+		return "command " + s.Command[0]
+	}
+	return secretsName
+}

@@ -3,9 +3,11 @@ package accounts
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/kaizenmail/kaizen"
 )
 
 // Options say where a [Store] is and how its secrets are opened. The zero value
@@ -38,80 +40,53 @@ type PassphraseRequest struct {
 // Store is a directory of accounts. It is safe for concurrent use, in several
 // processes too. It prints without secrets.
 type Store struct {
-	dir     string
-	options Options
+	dir         string
+	options     Options
+	passphrases passphrases
+
+	snapshot atomic.Pointer[snapshot]
+	secrets  atomic.Pointer[secrets]
+	opening  chan struct{} // held while secrets.age is decrypted
+
+	mu       sync.Mutex // guards what follows; no I/O under it
+	accounts map[string]*resolution
 }
 
 // Open returns the store in a directory. A directory that does not exist is an
 // empty store; it is created by the first change, with mode 0700. Files are read
 // when they are needed: errors in them come from the methods.
 func Open(o Options) (*Store, error) {
-	s := &Store{dir: o.Dir, options: o}
-	return s, nil
+	if o.LookupEnv == nil {
+		o.LookupEnv = os.LookupEnv
+	}
+	if o.Keyring == nil {
+		o.Keyring = systemKeyring{}
+	}
+	if o.LockTimeout == 0 {
+		o.LockTimeout = 10 * time.Second
+	}
+	if o.CommandTimeout == 0 {
+		o.CommandTimeout = 30 * time.Second
+	}
+	dir := o.Dir
+	if dir == "" {
+		var err error
+		if dir, err = defaultDir(o.LookupEnv); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", o.Dir, err)
+	}
+	return &Store{dir: dir, options: o, opening: make(chan struct{}, 1), accounts: map[string]*resolution{}}, nil
 }
 
 // Format tells the directory alone: a store knows passwords.
 func (s *Store) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "accounts in %s", s.dir) }
 
+// MarshalText writes the directory alone.
+func (s *Store) MarshalText() ([]byte, error) { return []byte(s.dir), nil }
+
 // Dir is the configuration directory, as an absolute path.
 func (s *Store) Dir() string { return s.dir }
-
-// Names returns the names of all accounts, sorted, those with errors in their
-// files too.
-func (s *Store) Names() ([]string, error) { return nil, errPending }
-
-// Entry returns what is known of an account, without its secret. No secret is
-// read and no command run. Errors: [*NotFoundError], [*FileError],
-// [*DuplicateError].
-func (s *Store) Entry(name string) (Entry, error) { return Entry{}, errPending }
-
-// Entries returns all accounts that can be read, sorted by name, and the errors
-// of all others joined.
-func (s *Store) Entries() ([]Entry, error) { return nil, errPending }
-
-// Default returns the name of the account that is meant where none is named: the
-// default of kaizen.toml, else of [Store.SetDefault], else the only account there
-// is. Errors: [*NoDefaultError], [*NotFoundError].
-func (s *Store) Default() (string, error) { return "", errPending }
-
-// SetDefault chooses the account that is meant where none is named. An empty name
-// removes the choice. If kaizen.toml has a default, the error is a
-// [*HandWrittenError].
-func (s *Store) SetDefault(ctx context.Context, name string) error { return errPending }
-
-// Account returns an account that can send: its preset applied, its secret read.
-// It implements [kaizen.AccountResolver]. Results are kept and given again, until
-// a file they came from has changed. Of a password_command the result is kept
-// until the account's settings change or [Store.Forget] is called: call it when a
-// server refused the login.
-func (s *Store) Account(ctx context.Context, name string) (kaizen.Account, error) {
-	return kaizen.Account{}, errPending
-}
-
-// Forget drops what was kept of an account, so that its password_command runs
-// again when it is used next. Connections that are open stay.
-func (s *Store) Forget(name string) {}
-
-// Add writes a new account and, if secret is not empty, its secret. It fails with
-// [ErrExists] if there is one of that name. The entry's Source and Line are not
-// used.
-func (s *Store) Add(ctx context.Context, e Entry, secret string) error { return errPending }
-
-// Put writes an account to accounts.d, whether or not it exists. Its secret stays
-// as it is. An account that stands in kaizen.toml is refused with a
-// [*HandWrittenError]. The entry's Source and Line are not used.
-func (s *Store) Put(ctx context.Context, e Entry) error { return errPending }
-
-// SetSecret encrypts the password of an account, also of one that stands in
-// kaizen.toml. It fails with a [*SecretError] if the account takes its password
-// from elsewhere, or does not log in.
-func (s *Store) SetSecret(ctx context.Context, name, secret string) error { return errPending }
-
-// HasSecret reports whether secrets.age has a secret for an account, which needs
-// the key.
-func (s *Store) HasSecret(ctx context.Context, name string) (bool, error) { return false, errPending }
-
-// Remove removes an account and its secret. An account that stands in kaizen.toml
-// is refused with a [*HandWrittenError]. The secret is still in secrets.age.bak,
-// encrypted, until the next change of a secret.
-func (s *Store) Remove(ctx context.Context, name string) error { return errPending }
