@@ -35,6 +35,15 @@ func (s *Store) Add(ctx context.Context, e Entry, secret string) error {
 	})
 }
 
+// dropLeftover removes the secret of a former account of that name, which must
+// not go to the server of the new one.
+func (s *Store) dropLeftover(ctx context.Context, n *snapshot, e *Entry) error {
+	if _, known := n.found[e.Name]; known || e.Secret.Kind != SecretStored || !e.logsIn() || !s.exists(secretsName) {
+		return nil
+	}
+	return s.changeSecrets(ctx, n, func(passwords map[string]string) { delete(passwords, e.Name) })
+}
+
 // putBoth writes the secret first: an account without its secret would be of no
 // use, a secret without an account does no harm.
 func (s *Store) putBoth(ctx context.Context, n *snapshot, e Entry, secret string) error {
@@ -44,10 +53,14 @@ func (s *Store) putBoth(ctx context.Context, n *snapshot, e Entry, secret string
 	if _, err := e.Account(); err != nil {
 		return err
 	}
-	if secret != "" {
-		if err := s.putSecret(ctx, n, &e, secret); err != nil {
-			return err
-		}
+	var err error
+	if secret == "" {
+		err = s.dropLeftover(ctx, n, &e)
+	} else {
+		err = s.putSecret(ctx, n, &e, secret)
+	}
+	if err != nil {
+		return err
 	}
 	return s.putEntry(e)
 }
