@@ -50,6 +50,9 @@ func unknownPreset(name string) *UnknownPresetError {
 	if all := b.regional[plainName(name)]; len(all) > 0 {
 		return &UnknownPresetError{Name: name, Regional: true, Suggestions: presetNames(all)}
 	}
+	if len(name) > maxName {
+		return &UnknownPresetError{Name: name}
+	}
 	return &UnknownPresetError{Name: name, Suggestions: b.near(plainName(name))}
 }
 
@@ -61,11 +64,14 @@ func presetNames(presets []*Preset) []string {
 	return names
 }
 
+// maxName is longer than any name that could be meant.
+const maxName = 64
+
 // maxSuggestions is as many as a person compares at a glance.
 const maxSuggestions = 3
 
 // near are the presets whose names come closest to a plain name: those that
-// begin with it, then those that a slip or two apart from it.
+// begin with it, then those a slip or two apart.
 func (b *presetBook) near(name string) []string {
 	type candidate struct {
 		name     string

@@ -21,8 +21,9 @@ type presetBook struct {
 	presets  []*Preset
 	byName   map[string]*Preset // plain names and aliases
 	byDomain map[string]*Preset
-	byMX     map[string]*Preset // host names, without a dot at either end
-	regional map[string][]*Preset
+	byMX     map[string]*Preset   // host names, without a dot at either end
+	byHost   map[string]*Preset   // of several with one server, one that serves domains of customers
+	regional map[string][]*Preset // names that need a region behind them
 }
 
 // book is read at its first use. A fault in the file is one of the program: the
@@ -73,7 +74,8 @@ func readPresets(file []byte) (*presetBook, error) {
 	if err := toml.NewDecoder(bytes.NewReader(file)).DisallowUnknownFields().Decode(&content); err != nil {
 		return nil, err
 	}
-	b := &presetBook{byName: map[string]*Preset{}, byDomain: map[string]*Preset{}, byMX: map[string]*Preset{}, regional: map[string][]*Preset{}}
+	b := &presetBook{byName: map[string]*Preset{}, byDomain: map[string]*Preset{}, byMX: map[string]*Preset{},
+		byHost: map[string]*Preset{}, regional: map[string][]*Preset{}}
 	for _, entry := range content.Preset {
 		if err := b.add(entry); err != nil {
 			return nil, fmt.Errorf("preset %q: %w", entry.Name, err)
@@ -121,6 +123,9 @@ func (b *presetBook) index(p *Preset) error {
 		if err := claim(b.byDomain, domain, p); err != nil {
 			return err
 		}
+	}
+	if known := b.byHost[p.Host]; known == nil || len(known.MX) == 0 {
+		b.byHost[p.Host] = p
 	}
 	for _, host := range p.MX {
 		if err := claim(b.byMX, host, p); err != nil {

@@ -3,6 +3,7 @@ package accounts
 import (
 	"net/mail"
 	"strings"
+	"time"
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/smtp"
@@ -41,8 +42,8 @@ type Preset struct {
 	Limits PresetLimits
 }
 
-// PresetLimits are the limits a service publishes. What is zero or nil is not
-// known, or there is no limit.
+// PresetLimits are the limits a service publishes: what it allows at most, which
+// is not what is wise. What is zero or nil is not known, or there is no limit.
 type PresetLimits struct {
 	Connections           int // at once
 	MessagesPerConnection int
@@ -51,6 +52,33 @@ type PresetLimits struct {
 	// Source is where the limits stand: the address of a page of the service, or
 	// what kind of fact they are. It is set whenever a limit is.
 	Source string
+}
+
+// Limits are the limits of an account that says nothing itself: those that hold
+// for every account (see [kaizen.Limits]), lowered to what the service allows.
+func (l PresetLimits) Limits() kaizen.Limits {
+	limits := kaizen.Limits{Connections: lower(defaultConnections, l.Connections),
+		MessagesPerConnection: lower(defaultMessagesPerConnection, l.MessagesPerConnection)}
+	if len(l.Rates) > 0 {
+		limits.Rates = append([]kaizen.Rate{defaultRate}, l.Rates...)
+	}
+	return limits
+}
+
+// The defaults of [kaizen.Limits].
+const (
+	defaultConnections           = 5
+	defaultMessagesPerConnection = 100
+)
+
+var defaultRate = kaizen.Rate{Count: 10, Per: time.Second}
+
+// lower is 0, for the default, where the service allows at least that.
+func lower(standard, allowed int) int {
+	if allowed == 0 || allowed >= standard {
+		return 0
+	}
+	return allowed
 }
 
 // UsernameForm is how the user name of a login is made.
@@ -70,11 +98,14 @@ const (
 // with regions follow each other.
 func Presets() []*Preset { return book().presets }
 
-// LookupPreset finds a preset by its name or an alias. Case, spaces, dots,
-// dashes and underscores make no difference. [FindPreset] says more about a name
-// that is not there.
+// LookupPreset finds a preset by its name, an alias, or a domain of its
+// addresses. Case, spaces, dots, dashes and underscores make no difference.
+// [FindPreset] says more about a name that is not there.
 func LookupPreset(name string) (*Preset, bool) {
-	p, ok := book().byName[plainName(name)]
+	if p, ok := book().byName[plainName(name)]; ok {
+		return p, true
+	}
+	p, ok := book().byDomain[strings.ToLower(strings.TrimSpace(name))]
 	return p, ok
 }
 
@@ -139,9 +170,12 @@ func domainOf(address string) (string, error) {
 	if at < 1 || at == len(bare)-1 {
 		return "", &AddressError{Address: address}
 	}
-	domain, err := idna.Lookup.ToASCII(strings.TrimSuffix(bare[at+1:], "."))
-	if err != nil || domain == "" {
+	domain, err := domainNames.ToASCII(strings.TrimSuffix(bare[at+1:], "."))
+	if err != nil {
 		return "", &AddressError{Address: address, Err: err}
 	}
 	return domain, nil
 }
+
+// domainNames turns names into lower-case A-labels, and refuses what is none.
+var domainNames = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
