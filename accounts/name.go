@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-const maxName = 64
+const longestName = 64
 
 // CheckName reports whether a name can be an account's: 1 to 64 letters (ASCII),
 // digits and - _ . @ +, not beginning with a dot. Names that differ in case only
@@ -17,8 +17,8 @@ func CheckName(name string) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("an account needs a name")
-	case len(name) > maxName:
-		return fmt.Errorf("%.20q… cannot be an account's name: it has %d characters, at most %d", name, len(name), maxName)
+	case len(name) > longestName:
+		return fmt.Errorf("%.20q… cannot be an account's name: it has %d characters, at most %d", name, len(name), longestName)
 	case name[0] == '.':
 		return fmt.Errorf("%q cannot be an account's name: it begins with a dot", name)
 	case strings.ContainsFunc(name, func(r rune) bool { return !inName(r) }):

@@ -362,7 +362,7 @@ func TestWrongKeys(t *testing.T) {
 		"[secrets]\nkey = \"floppy\"":                              `kaizen.toml:2:1: secrets.key: "floppy" is none of file, keyring, passphrase`,
 		"[secrets]\nkey = \"keyring\"\nkey_file=\"x\"":             `secrets.key_file: contradicts key = "keyring"`,
 		"[accounts.work.timeouts]\nconect = \"1s\"":                `kaizen.toml:2:1: accounts.work.timeouts.conect: unknown key: did you mean "connect"?`,
-		"accounts = {work = {host = \"x\", prot = 1}}":             `kaizen.toml:1:35: accounts.work.prot: unknown key: did you mean "port"?`,
+		"accounts = {work = {host = \"x\", prot = 1}}":             `kaizen.toml:1:33: accounts.work.prot: unknown key: did you mean "port"?`,
 		"accounts = 1":                                             "accounts: must be tables",
 		"accounts.work = 1":                                        "must be a table: [accounts.work]",
 		"[accounts.\"../x\"]\nhost=\"x\"":                          "cannot be an account's name",
