@@ -61,17 +61,20 @@ func (s *Store) rekey(ctx context.Context, n *snapshot, o RekeyOptions) (RekeyRe
 	if err != nil {
 		return report, err
 	}
-	if err := s.writeSecrets(s.path(secretsName), opened.passwords, fresh); err != nil {
+	sealed, err := sealPasswords(opened.passwords, fresh)
+	if err != nil {
 		return report, err
 	}
-	if err := s.writeSecrets(s.path(backupName), opened.passwords, fresh); err != nil {
+	if err := s.writeSecrets(sealed, opened.passwords, fresh); err != nil {
+		return report, err
+	}
+	if err := s.writeFile(s.path(backupName), sealed); err != nil {
 		return report, err
 	}
 	own.key, own.next = s.relative(to), nil
 	if err := s.writeOwn(own); err != nil {
 		return report, err
 	}
-	s.passphrases.worked(fresh)
 	report.Kept, err = s.dropOldKey(from, fresh)
 	return report, errors.Join(err, s.removeFile(s.path(damagedName)))
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -269,24 +268,39 @@ func (s *Store) changeSecrets(ctx context.Context, n *snapshot, change func(pass
 	if err != nil {
 		return err
 	}
+	sealed, err := sealPasswords(passwords, o)
+	if err != nil {
+		return err
+	}
 	if opened.view.exists() {
 		if err := s.writeFile(s.path(backupName), opened.content); err != nil {
 			return err
 		}
 	}
-	return s.writeSecrets(s.path(secretsName), passwords, o)
+	return s.writeSecrets(sealed, passwords, o)
 }
 
-func (s *Store) writeSecrets(path string, passwords map[string]string, o opener) error {
+func sealPasswords(passwords map[string]string, o opener) ([]byte, error) {
 	plain, err := writePasswords(passwords)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var sealed bytes.Buffer
-	if err := seal(&sealed, plain, o.recipient); err != nil {
+	err = seal(&sealed, plain, o.recipient)
+	return sealed.Bytes(), err
+}
+
+// writeSecrets writes secrets.age, and spares decrypting what was just encrypted.
+func (s *Store) writeSecrets(sealed []byte, passwords map[string]string, o opener) error {
+	path := s.path(secretsName)
+	if err := s.writeFile(path, sealed); err != nil {
 		return err
 	}
-	return s.writeFile(path, sealed.Bytes())
+	s.passphrases.worked(o)
+	if v, content, err := look(path); err == nil && bytes.Equal(content, sealed) {
+		s.secrets.Store(&secrets{view: v, content: content, passwords: passwords, opener: o})
+	}
+	return nil
 }
 
 // openerFor is what opened the secrets; if there are none yet, the key of the
@@ -322,6 +336,3 @@ func (s *Store) firstKey(ctx context.Context, key Key) (opener, error) {
 	}
 	return o, err
 }
-
-// storedNames are the accounts with a secret.
-func (s *secrets) storedNames() []string { return slices.Sorted(maps.Keys(s.passwords)) }
