@@ -74,7 +74,9 @@ type Limits struct {
 	Rates []Rate
 }
 
-// Rate is at most Count messages (or recipients) in any span of length Per.
+// Rate is at most Count messages (or recipients, or octets of content) in any
+// span of length Per. Where octets are counted, a content must know its size; see
+// [smtp.Content.DeclareSize].
 type Rate struct {
 	Count int
 	Per   time.Duration
@@ -88,6 +90,7 @@ type Unit uint8
 const (
 	Messages Unit = iota
 	Recipients
+	Octets
 )
 
 var defaultRates = []Rate{{Count: 10, Per: time.Second}}

@@ -2,6 +2,7 @@ package kaizen
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/kaizenmail/kaizen/internal/pool"
@@ -19,18 +20,25 @@ import (
 // If ctx ends before the message is on its way it is not sent. Later, the
 // outcome is unknown: Send returns at once and the late verdict is logged.
 func (c *Client) Send(ctx context.Context, account Account, m Message) (*Receipt, error) {
+	if c.config.Trace != nil {
+		return c.sendTraced(ctx, account, m)
+	}
 	a, err := c.resolve(ctx, account)
 	if err != nil {
 		return nil, err
 	}
-	return c.send(ctx, &a, m)
+	return c.send(ctx, &a, m, nil)
 }
 
-func (c *Client) send(ctx context.Context, a *Account, m Message) (*Receipt, error) {
+// send tells seen, if it is not nil, what a receipt does not.
+func (c *Client) send(ctx context.Context, a *Account, m Message, seen *observed) (*Receipt, error) {
 	began := time.Now()
 	p, err := Prepare(m)
 	if err != nil {
 		return nil, named(err, a)
+	}
+	if seen != nil {
+		seen.message = p
 	}
 	defer p.Content.Close() // gives back what was read of a stream that was not sent
 	w, err := c.way(a)
@@ -40,8 +48,11 @@ func (c *Client) send(ctx context.Context, a *Account, m Message) (*Receipt, err
 	if err != nil {
 		return nil, err
 	}
-	d := delivery{way: w, message: p, receipt: &Receipt{Account: w.account, MessageID: p.MessageID}}
+	d := delivery{way: w, message: p, receipt: &Receipt{Account: w.account, MessageID: p.MessageID}, seen: seen}
 	err = d.run(ctx)
+	if seen != nil {
+		seen.waited = d.receipt.Waited
+	}
 	d.receipt.Took = time.Since(began)
 	d.receipt.conclude()
 	if err == nil {
@@ -69,6 +80,7 @@ type delivery struct {
 	way
 	message *Prepared
 	receipt *Receipt
+	seen    *observed // nil if nobody looks
 }
 
 func (d *delivery) run(ctx context.Context) error {
@@ -92,6 +104,10 @@ func (d *delivery) run(ctx context.Context) error {
 // There is no result if no connection had the last word.
 func (d *delivery) transact(ctx context.Context, to []Recipient) (*smtp.Result, error) {
 	result, waited, err := d.pool.Send(ctx, d.target, d.item(to))
+	if result == nil && errors.Is(err, ErrAuth) && d.keeper.liftedElsewhere(d.target.Key, time.Now()) {
+		d.pool.Resume(d.target.Key)
+		result, waited, err = d.pool.Send(ctx, d.target, d.item(to))
+	}
 	d.receipt.Waited.add(waited)
 	if result != nil {
 		if d.receipt.Transactions == nil {
@@ -107,6 +123,9 @@ func (d *delivery) item(to []Recipient) pool.Item {
 	item := pool.Item{Envelope: m.Envelope, Content: m.Content, Priority: priorities[m.Priority%4],
 		AllOrNothing: m.AllOrNothing, Chunking: m.Chunking, Binary: m.Binary, AllowLongLines: m.AllowLongLines, Progress: m.Progress, Commit: m.Commit}
 	item.Envelope.To = to
+	if d.seen != nil {
+		item.Repeated = &d.seen.repeated
+	}
 	return item
 }
 

@@ -66,7 +66,7 @@ func (t *Transport) Send(ctx context.Context, m Message) (*Receipt, error) {
 	if t.closed.Load() {
 		return nil, &Error{Account: t.account.label(), Phase: smtp.PhaseWaiting, Class: ErrClosed, Err: errors.New("the transport is closed")}
 	}
-	return t.client.send(ctx, &t.account, m)
+	return t.client.Send(ctx, t.account, m)
 }
 
 // Close closes the account's connections; see [Client.CloseAccount].

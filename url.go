@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -189,22 +188,4 @@ func readRate(a *Account, v string) error {
 	rates, err := ParseRates(v)
 	a.Limits.Rates = rates
 	return err
-}
-
-// ParseRates reads rates as "10/1s", "30/1m,10000/24h" or "none".
-func ParseRates(s string) ([]Rate, error) {
-	rates := NoRate()
-	if s == "none" {
-		return rates, nil
-	}
-	for _, one := range strings.Split(s, ",") {
-		count, per, _ := strings.Cut(one, "/")
-		n, err := strconv.Atoi(count)
-		d, err2 := time.ParseDuration(per)
-		if err != nil || err2 != nil || n <= 0 || d <= 0 {
-			return nil, fmt.Errorf("%q is not a rate like 10/1s, or none", one)
-		}
-		rates = append(rates, Rate{Count: n, Per: d})
-	}
-	return rates, nil
 }

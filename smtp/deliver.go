@@ -20,6 +20,7 @@ func (c *Conn) content(x *exchange, next func(ahead bool) *Transaction) (ahead *
 	if x.settled {
 		return c.finish(x, next)
 	}
+	x.result.EnvelopeTime = time.Since(x.result.Started)
 	x.t.writing.Store(c)
 	if x.t.withdrawn() {
 		return nil, c.abandon(x, c.canceled(PhaseBody))
@@ -192,6 +193,7 @@ func (c *Conn) flushLast(x *exchange, end int) *Error {
 	w.out = w.out[:0]
 	if err == nil {
 		if !x.settled {
+			x.result.ContentTime = time.Since(x.result.Started)
 			x.progress()
 		}
 		return nil

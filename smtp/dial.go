@@ -59,7 +59,7 @@ func (c *Conn) connect(ctx context.Context) error {
 	if err != nil {
 		return c.unreachable(ctx, err)
 	}
-	c.info.ConnectTime = time.Since(began)
+	c.info.Started, c.info.ConnectTime = began, time.Since(began)
 	c.info.RoundTrips++
 	c.info.RemoteAddr = conn.RemoteAddr().String()
 	c.link = &link{Conn: conn, stall: c.config.Timeouts.Data}
@@ -115,7 +115,7 @@ func (c *Conn) handshake(ctx context.Context) *Error {
 	if err != nil {
 		return c.untrusted(ctx, err)
 	}
-	c.info.TLSTime = time.Since(began)
+	c.info.TLSStarted, c.info.TLSTime = began, time.Since(began)
 	c.info.RoundTrips++
 	if state.Version < tls.VersionTLS13 && !state.DidResume {
 		c.info.RoundTrips++

@@ -41,7 +41,7 @@ func (c *Conn) newExchange(t *Transaction) *exchange {
 	w := c.work
 	x := &w.exchanges[w.turn]
 	*x = exchange{t: t, level: c.Level(), before: int(c.mails)}
-	v := &verdicts{Result: Result{Server: c.info.Server, Level: x.level}}
+	v := &verdicts{Result: Result{Server: c.info.Server, RemoteAddr: c.info.RemoteAddr, Level: x.level}}
 	v.Recipients = v.first[:0]
 	if len(t.Envelope.To) > len(v.first) {
 		v.Recipients = make([]RecipientResult, 0, len(t.Envelope.To))

@@ -27,6 +27,7 @@ func (c *Conn) open(ctx context.Context) error {
 	}
 	c.info.Hello.Text = c.memory.meet(c.info.Hello.Text, c.caps.Limits, time.Now())
 	c.needAuth = c.config.Auth != nil
+	c.info.OpenTime = time.Since(c.info.Started)
 	return nil
 }
 

@@ -16,6 +16,13 @@ type Info struct {
 
 	RoundTrips int // flights until now, the TCP and TLS handshakes included
 
+	// When dialling, the TLS handshake and the login that was accepted began; zero
+	// for what did not take place. A login that rides along with the first envelope
+	// begins with it.
+	Started, TLSStarted, AuthStarted time.Time
+	// OpenTime is from Started until EHLO was answered for the last time: all but
+	// the login.
+	OpenTime time.Duration
 	// How long each phase took; zero for phases that did not take place.
 	ConnectTime, TLSTime, GreetingTime, HelloTime, AuthTime time.Duration
 }

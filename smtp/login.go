@@ -60,7 +60,7 @@ func (c *Conn) login(ctx context.Context) *Error {
 func (c *Conn) loggedIn(mechanism string, began time.Time) {
 	c.needAuth = false
 	c.info.Mechanism = mechanism
-	c.info.AuthTime = time.Since(began)
+	c.info.AuthStarted, c.info.AuthTime = began, time.Since(began)
 	c.memory.worked(mechanism)
 }
 

@@ -19,6 +19,10 @@ func (c *Conn) settle(x *exchange, cause *Error) {
 	r := x.result
 	if !r.Started.IsZero() {
 		r.Duration = time.Since(r.Started)
+		if x.before == 0 {
+			info := c.info
+			r.Opened = &info
+		}
 	}
 	if x.failure != nil {
 		cause = x.failure

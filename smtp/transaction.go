@@ -96,6 +96,17 @@ type Result struct {
 
 	Started  time.Time     `json:"started"`  // when MAIL was written
 	Duration time.Duration `json:"duration"` // from then to the verdict
+	// EnvelopeTime is from Started until the envelope was answered and the content
+	// could go, ContentTime until the content's last octets were handed over. Zero
+	// if it did not come to that. Of messages that follow closely, the envelope of
+	// one is under way while the server still has the content of the other.
+	EnvelopeTime time.Duration `json:"envelope_time,omitzero"`
+	ContentTime  time.Duration `json:"content_time,omitzero"`
+
+	RemoteAddr string `json:"remote_addr,omitempty"` // the address of the server
+	// Opened tells how the connection came about, if this was the first
+	// transaction on it whose MAIL was written; else nil. It is not to be changed.
+	Opened *Info `json:"-"`
 
 	// Err is nil exactly when every recipient was accepted.
 	Err *Error `json:"error,omitempty"`

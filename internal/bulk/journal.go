@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kaizenmail/kaizen/internal/filelock"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -121,6 +122,15 @@ func (e *JournalError) Error() string {
 
 // Unwrap returns the cause.
 func (e *JournalError) Unwrap() error { return e.Err }
+
+// lock keeps other processes out until the file is closed.
+func lock(file *os.File) error {
+	ok, err := filelock.TryLock(file)
+	if err == nil && !ok {
+		err = ErrJournalInUse
+	}
+	return err
+}
 
 // Create begins a journal. campaign is its name, which is part of each
 // Message-ID (see [NewCampaign]); letter is the fingerprint of what will be sent.

@@ -11,17 +11,16 @@ type journal struct {
 
 type entry struct {
 	done  time.Duration // since the limiter's epoch
-	given tally
+	given Use
 }
 
 func (j *journal) at(i uint64) *entry { return &j.entries[i&uint64(len(j.entries)-1)] }
 
 // add appends, or merges with the last entry if that is of the same instant.
-func (j *journal) add(done time.Duration, given tally) {
+func (j *journal) add(done time.Duration, given Use) {
 	if j.end != j.first {
 		if last := j.at(j.end - 1); last.done == done {
-			last.given.messages += given.messages
-			last.given.recipients += given.recipients
+			last.given = last.given.Plus(given)
 			return
 		}
 	}
@@ -43,7 +42,7 @@ func (j *journal) grow() {
 // instant tells when, from position head on, that many units had been done.
 func (j *journal) instant(head uint64, u Unit, units int64) (time.Duration, bool) {
 	for i := head; i != j.end; i++ {
-		if units -= j.at(i).given.of(u); units <= 0 {
+		if units -= j.at(i).given.Of(u); units <= 0 {
 			return j.at(i).done, true
 		}
 	}

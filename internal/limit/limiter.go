@@ -1,6 +1,8 @@
 package limit
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,28 +18,30 @@ type Limiter struct {
 	mu       sync.Mutex
 	epoch    time.Time
 	latest   time.Duration // since epoch; never goes back, so that the log is sorted
-	inFlight tally
+	inFlight Use
 	log      journal
 	windows  []window
-	waited   bool // somebody was refused, or told to wait, since the last notice
+	units    [Octets + 1]bool // which of them some window counts
+	waited   bool             // somebody was refused, or told to wait, since the last notice
+	reserve
 
 	listeners map[int]func()
 	listener  int
 }
 
-// tally counts in both units.
-type tally struct{ messages, recipients int64 }
-
-func (a tally) of(u Unit) int64 {
-	if u == Recipients {
-		return a.recipients
-	}
-	return a.messages
-}
-
-// New returns a limiter for these rates together.
+// New returns a limiter for these rates together, of this process alone.
 func New(rates ...Rate) *Limiter {
 	l := &Limiter{}
+	l.Restrict(rates...)
+	return l
+}
+
+// NewShared returns a limiter that takes only what the ledger has granted to it.
+// What a person should know of the ledger goes to notice. Close it when nothing
+// is in flight any more.
+func NewShared(ledger Ledger, notice func(string), rates ...Rate) *Limiter {
+	l := &Limiter{}
+	l.reserve.open(ledger, notice)
 	l.Restrict(rates...)
 	return l
 }
@@ -46,37 +50,42 @@ func New(rates ...Rate) *Limiter {
 // Done or Cancel; only the first call counts. The zero Slot holds nothing. A
 // Slot belongs to one goroutine at a time.
 type Slot struct {
-	limiter    *Limiter
-	recipients int64
+	limiter *Limiter
+	use     Use
+	granted Use // by the ledger
 }
 
-// Take takes a slot for a message with that many recipients, or reports that
-// some window has no room.
-func (l *Limiter) Take(now time.Time, recipients int) (Slot, bool) {
+// Take takes a slot for a message, or reports that some window has no room.
+func (l *Limiter) Take(now time.Time, message Use) (Slot, bool) {
 	if l == nil || !l.limited.Load() {
 		return Slot{}, true
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.advance(now)
-	want := demand(recipients)
+	message.Octets = max(message.Octets, 0) // unknown, and no window counts them
 	for i := range l.windows {
-		if l.excess(&l.windows[i], want) > 0 {
+		if l.excess(&l.windows[i], message) > 0 {
 			l.waited = true
 			return Slot{}, false
 		}
 	}
-	l.inFlight.messages += want.messages
-	l.inFlight.recipients += want.recipients
-	return Slot{limiter: l, recipients: want.recipients}, true
+	granted, ok := l.spendLocked(now, message)
+	if !ok {
+		l.waited = true
+		return Slot{}, false
+	}
+	l.inFlight = l.inFlight.Plus(message)
+	return Slot{limiter: l, use: message, granted: granted}, true
 }
 
-// Next tells when a message with that many recipients may find room, and which
-// rate it waits for (the zero Rate if there is room now). The instant is known
-// only if enough slots are expiring; while they are in flight known is false:
-// come back after a Done or Cancel, see [Limiter.Notify]. For a message that can
-// never fit there is nothing to wait for: the answer is now, see [Limiter.Fits].
-func (l *Limiter) Next(now time.Time, recipients int) (at time.Time, bound Rate, known bool) {
+// Next tells when a message may find room, and which rate it waits for (the
+// zero Rate if there is room now). The instant is known only if enough slots are
+// expiring; while they are in flight, or others hold them, known is false: come
+// back after a Done or Cancel, see [Limiter.Notify]; at is then a guess, or zero.
+// For a message that can never fit there is nothing to wait for: the answer is
+// now, see [Limiter.Fits].
+func (l *Limiter) Next(now time.Time, message Use) (at time.Time, bound Rate, known bool) {
 	if l == nil || !l.limited.Load() {
 		return now, Rate{}, true
 	}
@@ -84,14 +93,13 @@ func (l *Limiter) Next(now time.Time, recipients int) (at time.Time, bound Rate,
 	defer l.mu.Unlock()
 	l.advance(now)
 	at, known = now, true
-	want := demand(recipients)
 	for i := range l.windows {
 		w := &l.windows[i]
-		excess := l.excess(w, want)
+		excess := l.excess(w, message)
 		if excess <= 0 {
 			continue
 		}
-		if want.of(w.Unit) > int64(w.Count) {
+		if message.Of(w.Unit) > int64(w.Count) {
 			return now, w.Rate, true
 		}
 		l.waited = true
@@ -103,23 +111,30 @@ func (l *Limiter) Next(now time.Time, recipients int) (at time.Time, bound Rate,
 			at, bound = t, w.Rate
 		}
 	}
+	if bound == (Rate{}) && l.lacksLocked(now, message) {
+		l.waited = true
+		return l.retryAt, l.bound, false
+	}
 	return at, bound, true
 }
 
-// Fits returns a [*TooManyError] if a message with that many recipients would
-// wait for ever.
-func (l *Limiter) Fits(recipients int) error {
+// Fits returns why a message would wait for ever: a [*TooManyError], an
+// [*UnknownSizeError], or a [*LedgerError] if the ledger failed.
+func (l *Limiter) Fits(now time.Time, message Use) error {
 	if l == nil || !l.limited.Load() {
 		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, w := range l.windows {
-		if demand(recipients).of(w.Unit) > int64(w.Count) {
-			return &TooManyError{Recipients: recipients, Rate: w.Rate}
+		if message.Of(w.Unit) < 0 {
+			return &UnknownSizeError{Rate: w.Rate}
+		}
+		if message.Of(w.Unit) > int64(w.Count) {
+			return &TooManyError{Use: message, Rate: w.Rate}
 		}
 	}
-	return nil
+	return l.failedLocked(now)
 }
 
 // Notify has wake called whenever a slot was given up after somebody was
@@ -145,8 +160,9 @@ func (l *Limiter) Notify(wake func()) (stop func()) {
 	}
 }
 
-// Done says that the server has counted the message: the reply to its MAIL was
-// read, or the connection was lost, now. The slot is freed one window later.
+// Done says that the server has counted the message at the latest now: its
+// final reply was read, or the connection was lost. The slot is freed one window
+// later.
 func (s *Slot) Done(now time.Time) {
 	l := s.limiter
 	if l == nil {
@@ -154,11 +170,12 @@ func (s *Slot) Done(now time.Time) {
 	}
 	l.mu.Lock()
 	l.advance(now)
-	given := l.release(s)
-	l.log.add(l.latest, given)
+	l.release(s)
+	l.log.add(l.latest, s.use)
 	for i := range l.windows {
-		l.windows[i].used += given.of(l.windows[i].Unit)
+		l.windows[i].used += s.use.Of(l.windows[i].Unit)
 	}
+	l.reportLocked(now, s.granted)
 	l.unlockAndTell()
 }
 
@@ -170,24 +187,20 @@ func (s *Slot) Cancel() {
 	}
 	l.mu.Lock()
 	l.release(s)
+	l.refundLocked(s.granted)
 	l.unlockAndTell()
 }
 
-func (l *Limiter) release(s *Slot) tally {
-	given := tally{messages: 1, recipients: s.recipients}
+func (l *Limiter) release(s *Slot) {
 	s.limiter = nil
-	l.inFlight.messages -= given.messages
-	l.inFlight.recipients -= given.recipients
-	return given
+	l.inFlight = l.inFlight.Minus(s.use)
 }
 
 func (l *Limiter) unlockAndTell() {
 	var wake []func()
 	if l.waited {
 		l.waited = false
-		for _, f := range l.listeners {
-			wake = append(wake, f)
-		}
+		wake = slices.Collect(maps.Values(l.listeners))
 	}
 	l.mu.Unlock()
 	for _, f := range wake {
@@ -196,8 +209,6 @@ func (l *Limiter) unlockAndTell() {
 }
 
 // excess is by how much the window would overflow.
-func (l *Limiter) excess(w *window, want tally) int64 {
-	return w.used + l.inFlight.of(w.Unit) + want.of(w.Unit) - int64(w.Count)
+func (l *Limiter) excess(w *window, want Use) int64 {
+	return w.used + l.inFlight.Of(w.Unit) + want.Of(w.Unit) - int64(w.Count)
 }
-
-func demand(recipients int) tally { return tally{messages: 1, recipients: int64(max(recipients, 1))} }

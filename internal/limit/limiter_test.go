@@ -14,7 +14,7 @@ var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func take(t *testing.T, l *limit.Limiter, now time.Time, recipients int) limit.Slot {
 	t.Helper()
-	s, ok := l.Take(now, recipients)
+	s, ok := l.Take(now, limit.Message(recipients, 0))
 	if !ok {
 		t.Fatalf("no slot at %v", now.Sub(start))
 	}
@@ -23,7 +23,7 @@ func take(t *testing.T, l *limit.Limiter, now time.Time, recipients int) limit.S
 
 func refused(t *testing.T, l *limit.Limiter, now time.Time, recipients int) {
 	t.Helper()
-	if _, ok := l.Take(now, recipients); ok {
+	if _, ok := l.Take(now, limit.Message(recipients, 0)); ok {
 		t.Fatalf("a slot too many at %v", now.Sub(start))
 	}
 }
@@ -33,14 +33,14 @@ func TestSlotIsFreedOneWindowAfterTheReply(t *testing.T) {
 	l := limit.New(limit.Rate{Count: 1, Per: time.Second})
 	s := take(t, l, start, 1)
 	refused(t, l, start.Add(time.Hour), 1) // in flight: never expires
-	if _, bound, known := l.Next(start.Add(time.Hour), 1); known || bound.Count != 1 {
+	if _, bound, known := l.Next(start.Add(time.Hour), limit.Message(1, 0)); known || bound.Count != 1 {
 		t.Fatalf("Next while in flight: known %v, bound by %v", known, bound)
 	}
 	replied := start.Add(2 * time.Hour)
 	s.Done(replied)
 	s.Done(replied) // only the first counts
 	refused(t, l, replied.Add(time.Second-1), 1)
-	at, _, known := l.Next(replied, 1)
+	at, _, known := l.Next(replied, limit.Message(1, 0))
 	if !known || !at.Equal(replied.Add(time.Second)) {
 		t.Fatalf("Next = %v, %v", at.Sub(start), known)
 	}
@@ -65,13 +65,13 @@ func TestSeveralWindowsHoldTogether(t *testing.T) {
 		s := take(t, l, now, 1)
 		s.Done(now)
 	}
-	if _, bound, _ := l.Next(now, 1); bound.String() != "2 per second" {
+	if _, bound, _ := l.Next(now, limit.Message(1, 0)); bound.String() != "2 per second" {
 		t.Fatalf("bound by %v", bound)
 	}
 	now = now.Add(time.Second)
 	s := take(t, l, now, 1)
 	s.Done(now)
-	at, bound, known := l.Next(now, 1)
+	at, bound, known := l.Next(now, limit.Message(1, 0))
 	if bound != perDay || !known || !at.Equal(start.Add(24*time.Hour)) {
 		t.Fatalf("Next = %v, %v, %v", at, bound, known)
 	}
@@ -87,16 +87,16 @@ func TestRecipients(t *testing.T) {
 	b.Done(start.Add(time.Second))
 	refused(t, l, start.Add(2*time.Second), 3)
 	for recipients, want := range map[int]time.Duration{2: 2 * time.Second, 3: time.Minute, 6: time.Minute, 7: time.Minute + time.Second} {
-		at, _, known := l.Next(start.Add(2*time.Second), recipients)
+		at, _, known := l.Next(start.Add(2*time.Second), limit.Message(recipients, 0))
 		if !known || at.Sub(start) != want {
 			t.Errorf("Next(%d) = %v, %v; want %v", recipients, at.Sub(start), known, want)
 		}
 	}
 	var tooMany *limit.TooManyError
-	if err := l.Fits(11); !errors.As(err, &tooMany) || tooMany.Rate.Count != 10 {
+	if err := l.Fits(start, limit.Message(11, 0)); !errors.As(err, &tooMany) || tooMany.Rate.Count != 10 {
 		t.Fatalf("Fits(11) = %v", err)
 	}
-	if err := l.Fits(10); err != nil {
+	if err := l.Fits(start, limit.Message(10, 0)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -107,10 +107,10 @@ func TestUnlimited(t *testing.T) {
 		s := take(t, l, start, 1_000_000)
 		s.Done(start)
 		s.Cancel()
-		if at, _, known := l.Next(start, 1); !known || !at.Equal(start) {
+		if at, _, known := l.Next(start, limit.Message(1, 0)); !known || !at.Equal(start) {
 			t.Error("an unlimited limiter makes wait")
 		}
-		if l.Fits(1_000_000) != nil || len(l.Rates()) != 0 {
+		if l.Fits(start, limit.Message(1_000_000, 0)) != nil || len(l.Rates()) != 0 {
 			t.Error("an unlimited limiter limits")
 		}
 		l.Notify(func() {})()
@@ -135,7 +135,7 @@ func TestRestrictKeepsTheStricter(t *testing.T) {
 	if !l.Restrict(limit.Rate{Count: 1, Per: 10 * time.Second}) {
 		t.Fatal("a new window changed nothing")
 	}
-	if at, _, _ := l.Next(start, 1); !at.Equal(start.Add(time.Minute)) {
+	if at, _, _ := l.Next(start, limit.Message(1, 0)); !at.Equal(start.Add(time.Minute)) {
 		t.Fatalf("Next = %v", at.Sub(start))
 	}
 	at := start.Add(time.Minute)
@@ -192,7 +192,7 @@ func TestConcurrentUse(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for range 100 {
-				s, ok := l.Take(start, 1)
+				s, ok := l.Take(start, limit.Message(1, 0))
 				if ok {
 					given.Add(1)
 					s.Done(start)
@@ -212,7 +212,7 @@ func BenchmarkTakeAndDone(b *testing.B) {
 	now := start
 	for b.Loop() {
 		now = now.Add(time.Second / 10)
-		if s, ok := l.Take(now, 1); ok {
+		if s, ok := l.Take(now, limit.Message(1, 0)); ok {
 			s.Done(now)
 		}
 	}
@@ -226,7 +226,7 @@ func TestAMessageThatNeverFitsDoesNotWait(t *testing.T) {
 	woken := false
 	l.Notify(func() { woken = true })
 	l.Restrict(limit.Rate{Count: 3, Per: time.Hour, Unit: limit.Recipients})
-	if at, _, known := l.Next(start, 4); !woken || !known || !at.Equal(start) || l.Fits(4) == nil {
+	if at, _, known := l.Next(start, limit.Message(4, 0)); !woken || !known || !at.Equal(start) || l.Fits(start, limit.Message(4, 0)) == nil {
 		t.Errorf("woken %v, Next = %v, %v", woken, at, known)
 	}
 	a.Cancel()

@@ -74,7 +74,7 @@ func traffic(random *rand.Rand, l *limit.Limiter) []counted {
 			open = append(open[:i], open[i+1:]...)
 		}
 		recipients := 1 + random.IntN(10)
-		slot, ok := l.Take(now, recipients)
+		slot, ok := l.Take(now, limit.Message(recipients, 0))
 		switch {
 		case !ok:
 		case random.IntN(10) == 0:
@@ -96,9 +96,9 @@ func TestFullThroughput(t *testing.T) {
 	l := limit.New(limit.Rate{Count: n, Per: time.Second})
 	sent := 0
 	for now := start; now.Sub(start) < span; {
-		slot, ok := l.Take(now, 1)
+		slot, ok := l.Take(now, limit.Message(1, 0))
 		if !ok {
-			at, _, known := l.Next(now, 1)
+			at, _, known := l.Next(now, limit.Message(1, 0))
 			if !known {
 				t.Fatal("nothing is in flight, yet Next is not known")
 			}
@@ -119,7 +119,7 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	now := start
 	step := func() {
 		now = now.Add(3 * time.Millisecond)
-		if s, ok := l.Take(now, 1); ok {
+		if s, ok := l.Take(now, limit.Message(1, 0)); ok {
 			s.Done(now)
 		}
 	}

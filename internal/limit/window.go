@@ -40,9 +40,10 @@ func (l *Limiter) restrict(r Rate) bool {
 	}
 	w := window{Rate: r, head: l.log.first}
 	for i := l.log.first; i != l.log.end; i++ {
-		w.used += l.log.at(i).given.of(r.Unit)
+		w.used += l.log.at(i).given.Of(r.Unit)
 	}
 	l.windows = append(l.windows, w)
+	l.units[r.Unit] = true
 	l.limited.Store(true)
 	return true
 }
@@ -73,7 +74,7 @@ func (l *Limiter) advance(now time.Time) {
 	for i := range l.windows {
 		w := &l.windows[i]
 		for w.head != l.log.end && l.log.at(w.head).done+w.Per <= l.latest {
-			w.used -= l.log.at(w.head).given.of(w.Unit)
+			w.used -= l.log.at(w.head).given.Of(w.Unit)
 			w.head++
 		}
 		oldest = min(oldest, w.head)

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/kaizenmail/kaizen/internal/pool"
 	"github.com/kaizenmail/kaizen/smtp"
@@ -46,4 +47,27 @@ func BenchmarkSend(b *testing.B) {
 			_ = p.Close(context.Background())
 		})
 	}
+}
+
+// Statistics must cost at most 100 ns and no memory for each message, also where
+// all processors count for one account.
+func BenchmarkCounters(b *testing.B) {
+	r := &smtp.Result{Outcome: smtp.Accepted, Octets: 2048, Started: time.Now(), Duration: 30 * time.Millisecond,
+		Recipients: []smtp.RecipientResult{{Outcome: smtp.Accepted}}}
+	b.Run("alone", func(b *testing.B) {
+		var c pool.Counters
+		b.ReportAllocs()
+		for b.Loop() {
+			c.CountMessage(5*time.Millisecond, r)
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		var c pool.Counters
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				c.CountMessage(5*time.Millisecond, r)
+			}
+		})
+	})
 }

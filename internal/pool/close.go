@@ -100,7 +100,7 @@ func (p *Pool) cutAll() {
 
 // pending names what is still going on.
 func (p *Pool) pending() string {
-	s := p.Stats()
+	s := p.Moment()
 	var parts []string
 	add := func(n int, what string) {
 		if n > 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/kaizenmail/kaizen/internal/limit"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -16,6 +17,21 @@ func busyError(waiting int) error {
 
 func waitError(server string, class smtp.Class, cause error) *smtp.Error {
 	return &smtp.Error{Server: server, Phase: smtp.PhaseWaiting, Class: class, Err: cause}
+}
+
+// unfit is why the limiter will never let a message go, or cannot tell.
+func unfit(server string, err error) *smtp.Error {
+	class := smtp.ClassRecipient
+	var tooMany *limit.TooManyError
+	var unknown *limit.UnknownSizeError
+	var failed *limit.LedgerError
+	switch {
+	case errors.As(err, &tooMany) && tooMany.Rate.Unit == limit.Octets, errors.As(err, &unknown):
+		class = smtp.ClassSize
+	case errors.As(err, &failed):
+		class = smtp.ClassState
+	}
+	return waitError(server, class, err)
 }
 
 func canceled(server string, ctx context.Context, outcome smtp.Outcome) *smtp.Error {

@@ -57,9 +57,22 @@ type Item struct {
 
 	Progress func(octets int64)
 	Commit   func() error // called once per try that comes that far
+
+	// Repeated, if set, takes the results of tries that were repeated. It may be
+	// read when Send has returned.
+	Repeated *[]*smtp.Result
 }
 
-func (i *Item) recipients() int { return len(i.Envelope.To) }
+// use is what the message takes of the limiter's windows.
+func (i *Item) use() limit.Use {
+	octets := int64(-1)
+	if i.Content != nil {
+		if n, known := i.Content.Size(); known {
+			octets = n
+		}
+	}
+	return limit.Message(len(i.Envelope.To), octets)
+}
 
 // Waited tells how long a message stood in line, over all its tries.
 type Waited struct {

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kaizenmail/kaizen/internal/limit"
@@ -23,11 +24,29 @@ type Config struct {
 	// Limiter is asked before each message; nil limits nothing.
 	Limiter *limit.Limiter
 
+	// Learned and Paused are what an earlier pool of the account knew.
+	Learned Learned
+	Paused  Pause
+
+	// OnRefused is told of a refused login before anybody else is, from the
+	// goroutine of the connection, which waits for it.
+	OnRefused func(key string, err *smtp.Error)
+	// OnProven is told that credentials work, once for each target and Resume.
+	OnProven func(key string)
+	// These are told in the order of events, from one goroutine that Close joins.
+	OnHealth  func(Health)                         // it has changed
+	OnLearned func(Learned)                        // something new
+	OnPause   func(Pause)                          // of the account; the zero Pause ends it
+	OnHold    func(by limit.Rate, until time.Time) // the limiter holds the line, until about then
+
 	// OnLate is told what became of a message whose caller had left without
 	// knowing. OnSlowClose is told every five seconds what Close still waits for.
 	// Neither must block.
 	OnLate      func(Item, *smtp.Result)
 	OnSlowClose func(waitingFor string)
+
+	// Counters take the totals; default: counters of this pool's own.
+	Counters *Counters
 }
 
 func (c Config) withDefaults() Config {
@@ -52,7 +71,7 @@ func fallback[T int | time.Duration](value *T, standard T) {
 type Pool struct {
 	config  Config
 	waiters sync.Pool
-	count   counters
+	count   *Counters
 
 	work     context.Context // ends at the deadline of Close
 	cut      context.CancelFunc
@@ -60,6 +79,8 @@ type Pool struct {
 	endDials context.CancelFunc
 	unlisten func()
 	withdraw func(*smtp.Transaction) bool // Transaction.Withdraw but in tests
+
+	inFlight atomic.Int64 // messages on a connection
 
 	// The mutex guards what follows; see the package comment.
 	mu          sync.Mutex
@@ -73,7 +94,13 @@ type Pool struct {
 	starving       int // targets without any connection for want of room
 	capacity       int // what the server lets us have, up to Connections
 	capacityAt     time.Time
-	sessionLimit   int // messages a connection takes, as learned; 0: unknown
+	learned        Learned
+	quota          quotaGate
+
+	told    told
+	expires time.Time // of the certificate that was seen last
+	news    []func()  // to be told
+	telling bool      // a goroutine does so
 
 	rateGate
 	alarm
@@ -92,7 +119,17 @@ func New(config Config) *Pool {
 		ended:       make(chan struct{}),
 		withdraw:    (*smtp.Transaction).Withdraw,
 	}
+	p.count = p.config.Counters
+	if p.count == nil {
+		p.count = new(Counters)
+	}
 	p.capacity = p.config.Connections
+	now := time.Now()
+	p.told.since = now
+	p.recallLocked(config.Learned, now)
+	if config.Paused.Err != nil && now.Before(config.Paused.Until) {
+		p.quota = quotaGate{strikes: 1, until: config.Paused.Until, err: config.Paused.Err}
+	}
 	p.work, p.cut = context.WithCancel(context.Background())
 	p.dials, p.endDials = context.WithCancel(p.work)
 	p.unlisten = p.config.Limiter.Notify(p.rateChanged)
@@ -106,14 +143,25 @@ func New(config Config) *Pool {
 // If ctx ends while the message can still be taken back, it is not sent; later,
 // the outcome is unknown and Config.OnLate hears the rest.
 func (p *Pool) Send(ctx context.Context, t Target, item Item) (*smtp.Result, Waited, error) {
+	r, waited, err := p.send(ctx, t, item)
+	if err != nil {
+		p.count.failed(err)
+	}
+	return r, waited, err
+}
+
+func (p *Pool) send(ctx context.Context, t Target, item Item) (*smtp.Result, Waited, error) {
 	if ctx.Err() != nil {
+		p.count.notSent.Add(1)
+		p.count.canceled.Add(1)
 		return nil, Waited{}, canceled(t.Server, ctx, smtp.NotSent)
 	}
-	if err := p.config.Limiter.Fits(item.recipients()); err != nil {
-		return nil, Waited{}, waitError(t.Server, smtp.ClassRecipient, err)
+	now := time.Now()
+	if err := p.config.Limiter.Fits(now, item.use()); err != nil {
+		p.count.notSent.Add(1)
+		return nil, Waited{}, unfit(t.Server, err)
 	}
 	w := p.newWaiter(item)
-	now := time.Now()
 	p.mu.Lock()
 	if err := p.enqueueLocked(w, t, now); err != nil {
 		p.mu.Unlock()
@@ -158,6 +206,9 @@ func (p *Pool) enqueueLocked(w *waiter, to Target, now time.Time) error {
 	}
 	t := p.targetLocked(to, now)
 	if err := t.unavailableLocked(now); err != nil {
+		return err
+	}
+	if err := p.quota.closedLocked(now); err != nil {
 		return err
 	}
 	if p.waiting >= p.config.MaxWaiting {

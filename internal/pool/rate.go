@@ -8,13 +8,18 @@ import (
 
 // rateGate is how the pool waits for its limiter. Pool.mu guards it.
 type rateGate struct {
-	blocked    bool // no waking and dialling until the limiter may have room
-	recipients int  // of the message that found none
+	blocked bool      // no waking and dialling until the limiter may have room
+	wanted  limit.Use // by the message that found none
 
 	heldSince time.Time     // the limiter holds the line since; zero: it does not
 	heldTotal time.Duration // before that
 	heldBy    limit.Rate    // by which window, last
+
+	saidHeldBy limit.Rate // by which window, as was told
 }
+
+// longHold is how long the limiter may hold the line without a word.
+const longHold = time.Second
 
 // heldLocked is how long the limiter has held the line since the pool began;
 // the difference of two values is what it cost a message in between.
@@ -31,7 +36,7 @@ func (p *Pool) blockLocked(w *waiter, now time.Time) {
 		p.heldSince = now
 		p.count.rateWaits.Add(1)
 	}
-	p.blocked, p.recipients = true, w.item.recipients()
+	p.blocked, p.wanted = true, w.use
 	p.reviewRateLocked(now)
 }
 
@@ -47,7 +52,7 @@ func (p *Pool) admittedLocked(now time.Time) {
 // reviewRateLocked lifts the block if there may be room, else waits on: for an
 // instant if it is known, for the limiter's notice if not.
 func (p *Pool) reviewRateLocked(now time.Time) {
-	at, by, known := p.config.Limiter.Next(now, p.recipients)
+	at, by, known := p.config.Limiter.Next(now, p.wanted)
 	if by != (limit.Rate{}) {
 		p.heldBy = by
 	}
@@ -57,6 +62,11 @@ func (p *Pool) reviewRateLocked(now time.Time) {
 		p.alarmLocked(at, now)
 	default:
 		p.blocked = false
+		return
+	}
+	if p.config.OnHold != nil && by != p.saidHeldBy && at.Sub(now) > longHold {
+		p.saidHeldBy = by
+		p.tellLocked(func() { p.config.OnHold(by, at) })
 	}
 }
 

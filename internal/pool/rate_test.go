@@ -85,7 +85,7 @@ func TestUnusedSlotsComeBack(t *testing.T) {
 		limiter := onePerMinute()
 		p := pool.New(pool.Config{Limiter: limiter})
 		crowd(p, s.target("a"), 3)
-		if _, ok := limiter.Take(time.Now(), 1); !ok {
+		if _, ok := limiter.Take(time.Now(), limit.Message(1, 0)); !ok {
 			t.Error("the slot is gone")
 		}
 		closed(t, p, s)
@@ -97,7 +97,7 @@ func TestSharedLimiter(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &server{}
 		limiter := onePerMinute()
-		slot, _ := limiter.Take(time.Now(), 1)
+		slot, _ := limiter.Take(time.Now(), limit.Message(1, 0))
 		p := pool.New(pool.Config{Limiter: limiter})
 		var group sync.WaitGroup
 		group.Go(func() {

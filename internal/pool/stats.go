@@ -1,11 +1,5 @@
 package pool
 
-import (
-	"sync/atomic"
-
-	"github.com/kaizenmail/kaizen/smtp"
-)
-
 // reason is why a connection was closed; the zero value: it is still open.
 type reason uint8
 
@@ -26,8 +20,14 @@ const (
 var reasonNames = [reasons]string{"open", "idle", "messages", "lifetime", "connection-limit",
 	"login", "room", "lost", "dial", "pool"}
 
-// Stats is a moment of a pool. Counts without "now" are totals since New.
+// Stats is a moment of a pool, and what its [Counters] have counted.
 type Stats struct {
+	Moment
+	Totals
+}
+
+// Moment is how a pool is doing now.
+type Moment struct {
 	Waiting  int `json:"waiting"`   // now: messages in line
 	InFlight int `json:"in_flight"` // now: messages on a connection
 
@@ -40,48 +40,17 @@ type Stats struct {
 
 	Capacity     int `json:"capacity"`      // now: connections the server lets us have, as learned
 	SessionLimit int `json:"session_limit"` // now: messages on a connection, as learned; 0: not learned
-
-	Dialled int64            `json:"dialled"` // dials begun
-	Reused  int64            `json:"reused"`  // times an idle connection was woken
-	Closed  map[string]int64 `json:"closed"`  // by reason: idle, messages, lifetime, connection-limit, login, room, lost, dial, pool
-
-	Accepted  int64 `json:"accepted"`
-	Rejected  int64 `json:"rejected"`
-	NotSent   int64 `json:"not_sent"`
-	Unknown   int64 `json:"unknown"`
-	Canceled  int64 `json:"canceled"`   // of those, because the caller left
-	Late      int64 `json:"late"`       // verdicts that came after their caller had left
-	Repeated  int64 `json:"repeated"`   // tries beyond the first
-	RateWaits int64 `json:"rate_waits"` // times the limiter held the line
-}
-
-type counters struct {
-	inFlight                             atomic.Int64
-	dialled, reused                      atomic.Int64
-	accepted, rejected, unknown, notSent atomic.Int64
-	canceled, late, repeated, rateWaits  atomic.Int64
-	closed                               [reasons]atomic.Int64
-}
-
-func (c *counters) outcome(o smtp.Outcome) {
-	switch o {
-	case smtp.Accepted:
-		c.accepted.Add(1)
-	case smtp.Rejected:
-		c.rejected.Add(1)
-	case smtp.Unknown:
-		c.unknown.Add(1)
-	default:
-		c.notSent.Add(1)
-	}
 }
 
 // Stats tells how the pool is doing.
-func (p *Pool) Stats() Stats {
+func (p *Pool) Stats() Stats { return Stats{p.Moment(), p.count.Totals()} }
+
+// Moment is the cheaper half of [Pool.Stats].
+func (p *Pool) Moment() Moment {
 	p.mu.Lock()
-	s := Stats{
+	s := Moment{
 		Waiting: p.waiting, Open: p.open, Quitting: p.quitting,
-		Capacity: p.capacity, SessionLimit: p.sessionLimit,
+		Capacity: p.capacity, SessionLimit: p.learned.Messages,
 	}
 	for _, t := range p.targets {
 		s.Dialling += t.dialling
@@ -90,16 +59,6 @@ func (p *Pool) Stats() Stats {
 	}
 	p.mu.Unlock()
 	s.Busy = s.Open - s.Dialling - s.Gated - s.Idle - s.Quitting
-	c := &p.count
-	s.InFlight = int(c.inFlight.Load())
-	s.Dialled, s.Reused = c.dialled.Load(), c.reused.Load()
-	s.Accepted, s.Rejected, s.NotSent, s.Unknown = c.accepted.Load(), c.rejected.Load(), c.notSent.Load(), c.unknown.Load()
-	s.Canceled, s.Late, s.Repeated, s.RateWaits = c.canceled.Load(), c.late.Load(), c.repeated.Load(), c.rateWaits.Load()
-	s.Closed = make(map[string]int64)
-	for i := stillOpen + 1; i < reasons; i++ {
-		if n := c.closed[i].Load(); n > 0 {
-			s.Closed[reasonNames[i]] = n
-		}
-	}
+	s.InFlight = int(p.inFlight.Load())
 	return s
 }

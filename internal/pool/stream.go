@@ -20,11 +20,13 @@ func (c *connection) next(ahead bool) *smtp.Transaction {
 	p.leaveLocked(w)
 	w.state, w.conn, w.slot = handedOut, c, slot
 	w.addWaited(now)
+	c.probing = p.quota.probe == w
+	p.count.wait.observe(now.Sub(w.queued))
 	c.setHungry(false)
 	c.inFlight++
 	c.carried++
 	c.period++
-	p.count.inFlight.Add(1)
+	p.inFlight.Add(1)
 	p.raiseLocked(now)
 	p.dispatchLocked(c.target, now)
 	return w.tx
@@ -47,12 +49,17 @@ func (p *Pool) pullLocked(c *connection, ahead bool, now time.Time) (*waiter, li
 		}
 	}
 	for w := t.line.head(); w != nil; w = t.line.head() {
-		if slot, ok := p.config.Limiter.Take(now, w.item.recipients()); ok {
+		if !p.quota.passLocked(w) {
+			p.blocked = true
+			break
+		}
+		if slot, ok := p.config.Limiter.Take(now, w.use); ok {
 			p.admittedLocked(now)
 			return w, slot
 		}
-		if err := p.config.Limiter.Fits(w.item.recipients()); err != nil {
-			w.failLocked(waitError(t.server, smtp.ClassRecipient, err)) // restricted meanwhile
+		p.quota.probe = nil // it was w's
+		if err := p.config.Limiter.Fits(now, w.use); err != nil {
+			w.failLocked(unfit(t.server, err)) // restricted meanwhile, or the ledger failed
 			continue
 		}
 		p.blockLocked(w, now)
@@ -65,9 +72,16 @@ func (p *Pool) pullLocked(c *connection, ahead bool, now time.Time) (*waiter, li
 // line; then w belongs to somebody else already.
 func (c *connection) finished(w *waiter, r *smtp.Result) (repeated bool) {
 	c.inFlight--
-	c.pool.count.inFlight.Add(-1)
+	c.pool.inFlight.Add(-1)
+	c.pool.count.tried(r)
 	c.checkLogin()
+	if r.Outcome == smtp.Accepted {
+		c.pool.count.lastAccepted.Store(r.Started.Add(r.Duration).UnixNano())
+	}
 	repeated = r.Err != nil && c.troubled(w, r)
+	if c.probing {
+		c.probed(w, r)
+	}
 	if r.Outcome == smtp.Accepted || r.Outcome == smtp.Rejected {
 		if c.completed++; c.completed == 1 {
 			c.proved()
@@ -79,12 +93,22 @@ func (c *connection) finished(w *waiter, r *smtp.Result) (repeated bool) {
 	return repeated
 }
 
+// probed tells the gate how the message fared that asked.
+func (c *connection) probed(w *waiter, r *smtp.Result) {
+	p := c.pool
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.probing = false
+	p.probedLocked(w, r, now)
+}
+
 // proved ends an outage with the first verdict of a connection.
 func (c *connection) proved() {
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
 	if c.authErr == nil {
-		c.target.workedLocked()
+		c.pool.workedLocked(c.target, time.Now())
 	}
 }
 
@@ -93,7 +117,13 @@ func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
 	p := c.pool
 	now := time.Now()
 	switch k := r.Err.Class; {
+	case k == smtp.ClassQuota && !refusedLogin(r.Err):
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.exhaustedLocked(r.Err, w, 0, now)
+		return false
 	case refusedLogin(r.Err), k == smtp.ClassConnectionLimit, k == smtp.ClassSessionLimit:
+		p.refusing(c.target, shared(c.target.server, r.Err))
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.heedLocked(c, r.Err, now)
@@ -111,6 +141,9 @@ func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
 		c.retire = closedLost
 	}
 	p.count.repeated.Add(1)
+	if list := w.item.Repeated; list != nil { // the caller is still there: repeatLocked has looked
+		*list = append(*list, r)
+	}
 	w.renew()
 	p.joinLocked(w, now)
 	p.dispatchLocked(c.target, now)
@@ -122,20 +155,18 @@ func (p *Pool) heedLocked(c *connection, err *smtp.Error, now time.Time) {
 	switch err.Class {
 	case smtp.ClassAuth:
 		c.authErr, c.heeded, c.retire = err, true, closedLogin
-		p.refuseLocked(c.target, shared(c.target.server, err))
+		p.refuseLocked(c.target, shared(c.target.server, err), now)
 	case smtp.ClassAuthTemporary, smtp.ClassQuota, smtp.ClassRate: // the latter two of a login
 		c.authErr, c.retire = err, closedLogin
 	case smtp.ClassConnectionLimit:
 		c.retire = closedLimit
 		// A server that hangs up on an idle client says 421 too: no sign of crowding.
 		if stale := c.rested && c.period == 1; !stale {
-			p.lowerLocked(p.capacity-1, now)
+			p.lowerLocked(p.capacity-1, err, now)
 		}
 	case smtp.ClassSessionLimit:
 		c.retire = closedMessages
-		if n := c.completed; n > 0 && (p.sessionLimit == 0 || n < p.sessionLimit) {
-			p.sessionLimit = n
-		}
+		p.limitSessionLocked(c.completed, err, now)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 type waiter struct {
 	pool     *Pool
 	item     Item
+	use      limit.Use // of the limiter's windows
 	target   *target
 	result   chan *smtp.Result // nil means err
 	replied  func()            // the transaction's MailReplied
@@ -59,7 +60,7 @@ func (p *Pool) newWaiter(item Item) *waiter {
 		w = &waiter{pool: p, result: make(chan *smtp.Result, 1)}
 		w.replied, w.finished = w.mailReplied, w.done
 	}
-	w.item = item
+	w.item, w.use = item, item.use()
 	w.renew()
 	return w
 }
@@ -95,6 +96,7 @@ func (w *waiter) failLocked(err error) {
 	w.pool.leaveLocked(w)
 	w.state, w.err = failed, err
 	w.pool.count.notSent.Add(1)
+	w.pool.count.wait.observe(time.Since(w.queued))
 	w.result <- nil
 }
 
@@ -166,15 +168,13 @@ func (w *waiter) addWaited(now time.Time) {
 	}
 }
 
-// mailReplied starts the expiry of the rate slot.
-func (w *waiter) mailReplied() {
-	if w.slot != (limit.Slot{}) {
-		w.slot.Done(time.Now())
-	}
-	w.conn.checkLogin()
-}
+// mailReplied is called when the server answers MAIL, which no server does that
+// has refused a login.
+func (w *waiter) mailReplied() { w.conn.checkLogin() }
 
 // done takes the outcome of a try, from the goroutine that drives the connection.
+// Only now does the rate slot begin to expire: some servers count a message at
+// MAIL, some each recipient, some at the end of the content.
 func (w *waiter) done(r *smtp.Result) {
 	if w.slot != (limit.Slot{}) {
 		if r.Started.IsZero() {
@@ -191,6 +191,7 @@ func (w *waiter) done(r *smtp.Result) {
 
 func (w *waiter) deliver(r *smtp.Result) {
 	p := w.pool
+	p.count.verdict(r)
 	if w.claim.CompareAndSwap(claimOpen, claimDelivered) {
 		p.count.outcome(r.Outcome)
 		w.result <- r

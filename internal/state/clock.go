@@ -1,0 +1,54 @@
+package state
+
+import "time"
+
+// Reading is what the clocks of the machine show at one moment.
+type Reading struct {
+	// Boot names the run of the operating system; empty where that is not known.
+	Boot string `json:"boot,omitempty"`
+	// Up is the time since it began, suspension included.
+	Up time.Duration `json:"up"`
+	// Wall is the time of day. People set it, forward and back.
+	Wall time.Time `json:"wall"`
+}
+
+// mark ties a moment of a folder's clock to a reading. The folder's clock never
+// goes back. Within one run of the operating system it is as exact as the time
+// since that began; from one to the next it trusts the time of day, but not that
+// it went back.
+type mark struct {
+	At time.Duration `json:"at"`
+	Reading
+}
+
+// now is what the folder's clock shows at reading r.
+func (m mark) now(r Reading) time.Duration {
+	if m.Wall.IsZero() {
+		return m.At
+	}
+	elapsed := r.Wall.Sub(m.Wall)
+	if m.Boot != "" && m.Boot == r.Boot {
+		elapsed = r.Up - m.Up
+	}
+	return m.At + max(elapsed, 0)
+}
+
+// anchor is a reading together with the process's own clock.
+type anchor struct {
+	boot    string
+	up      time.Duration
+	started time.Time
+}
+
+func newAnchor() anchor {
+	boot, up := upTime()
+	return anchor{boot, up, time.Now()}
+}
+
+// read reads the machine's clocks. The process's own clock stands still while the
+// machine is suspended, and the machine's is not that of a test: the later counts.
+func (a anchor) read() Reading {
+	now := time.Now()
+	_, up := upTime()
+	return Reading{Boot: a.boot, Up: max(up, a.up+now.Sub(a.started)), Wall: now.Round(0)}
+}

@@ -1,0 +1,104 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/kaizenmail/kaizen/internal/limit"
+)
+
+// Ledger returns the ledger of an account. It asks the disk each time; a grant
+// for windows of more than a minute survives a power failure.
+func (d *Dir) Ledger(account string) limit.Ledger {
+	return &ledger{dir: d, account: account, path: filepath.Join(d.path, limitsDir, fileName(account)+".json")}
+}
+
+type ledger struct {
+	dir     *Dir
+	account string
+	path    string
+}
+
+// durable is from which length on a window outlasts a restart of the machine.
+const durable = time.Minute
+
+func (l *ledger) Exchange(ctx context.Context, x limit.Exchange) (grant limit.Grant, err error) {
+	err = change(ctx, l.path, func(u *usage, damaged bool) (write, sync bool) {
+		grant = l.step(u, damaged, x)
+		return true, grant.Count > 0 && u.Keep > durable
+	})
+	if err != nil {
+		return limit.Grant{}, fmt.Errorf("limits of account %s: %w", l.account, err)
+	}
+	return grant, nil
+}
+
+func (l *ledger) step(u *usage, damaged bool, x limit.Exchange) limit.Grant {
+	if damaged {
+		*u = usage{blank: true}
+	}
+	u.Account = l.account
+	reading := l.dir.clock()
+	now := u.Clock.now(reading)
+	u.Clock = mark{now, reading}
+	for id := range u.Owners {
+		if !l.dir.lives(id) {
+			u.bury(id, now)
+		}
+	}
+	wall := time.Now()
+	grant := u.exchange(l.dir.id, now, wall.Sub, x)
+	if damaged {
+		grant.Notice = fmt.Sprintf("%s was damaged: the limits of account %s count as used up from now on", l.path, l.account)
+	}
+	return grant
+}
+
+// Window is how much of a limit is used.
+type Window struct {
+	Rate limit.Rate
+	Used int64         // done or granted, by all processes
+	Free time.Duration // until there is room for another one; 0: there is
+}
+
+// Usage is how much of an account's limits is used.
+type Usage struct {
+	Account string
+	Windows []Window // those that were asked for last
+}
+
+// Usages are those of all accounts. Nothing is locked for it: what a process is
+// about to write is not in it yet.
+func (d *Dir) Usages() ([]Usage, error) {
+	files, err := filepath.Glob(filepath.Join(d.path, limitsDir, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var all []Usage
+	for _, file := range files {
+		var u usage
+		if damaged, err := read(file, &u); err != nil {
+			return all, err
+		} else if !damaged {
+			all = append(all, Usage{u.Account, u.show(u.Clock.now(d.clock()))})
+		}
+	}
+	return all, nil
+}
+
+func (u *usage) show(now time.Duration) (windows []Window) {
+	var held limit.Use
+	for _, o := range u.Owners {
+		held = held.Plus(o.Held)
+	}
+	for _, r := range u.Rates {
+		w := Window{Rate: r, Used: u.used(r, now) + held.Of(r.Unit)}
+		if over := w.Used + 1 - int64(r.Count); over > 0 {
+			w.Free = u.free(r, now, over)
+		}
+		windows = append(windows, w)
+	}
+	return windows
+}
