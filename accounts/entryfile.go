@@ -13,7 +13,7 @@ import (
 )
 
 // errPlainPassword tells where a password belongs.
-var errPlainPassword = errors.New("a password must not stand in this file: store it encrypted (kaizen account set-password NAME, or Store.SetSecret), or name its source with password_env, password_file or password_command")
+var errPlainPassword = errors.New("a password must not stand in this file: store it encrypted (kaizen account password NAME, or Store.SetSecret), or name its source with password_env, password_file or password_command")
 
 // entry reads the account in the table at path. Everything that is wrong with it
 // is in the error.

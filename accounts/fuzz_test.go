@@ -70,7 +70,7 @@ func FuzzWrittenIsRead(f *testing.F) {
 		}
 		one, _ := e.MarshalJSON()
 		other, _ := again.MarshalJSON()
-		if strings.Replace(string(one), fmt.Sprint(e.Line), fmt.Sprint(again.Line), 0) != string(other) {
+		if string(one) != string(other) {
 			t.Fatalf("%s became %s", one, other)
 		}
 	})

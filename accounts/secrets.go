@@ -139,7 +139,7 @@ func (s *Store) isDamaged(path string) error {
 }
 
 func (s *Store) howToRestore() string {
-	return fmt.Sprintf("to take the version before the last change: cp %s %s (Store.RestoreBackup)", s.path(backupName), s.path(secretsName))
+	return "kaizen account restore (Store.RestoreBackup) takes the version before the last change, " + backupName
 }
 
 // backupOpens tells a damaged file from a wrong key: a key that opens the backup

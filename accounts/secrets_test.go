@@ -230,7 +230,7 @@ func TestSecretsThatCannotBe(t *testing.T) {
 			t.Error(name, err)
 		}
 	}
-	if _, err := s.Account(ctx, "work"); !errors.Is(err, accounts.ErrNoSecret) || !strings.Contains(err.Error(), "set-password work") {
+	if _, err := s.Account(ctx, "work"); !errors.Is(err, accounts.ErrNoSecret) || !strings.Contains(err.Error(), "account password work") {
 		t.Error(err)
 	}
 	if a := resolve(t, s, "open"); a.Username != "" || a.Password != "" {

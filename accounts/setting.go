@@ -108,13 +108,9 @@ func cutPort(address string) (host, port string, found bool) {
 }
 
 func showRates(rates []kaizen.Rate) string {
-	var all []string
-	for _, r := range rates {
-		unit := ""
-		if r.Unit == kaizen.Recipients {
-			unit = " recipients"
-		}
-		all = append(all, strconv.Itoa(r.Count)+unit+"/"+writeDuration(r.Per))
+	all := make([]string, len(rates))
+	for i, r := range rates {
+		all[i] = r.String()
 	}
 	return strings.Join(all, ", ")
 }

@@ -55,7 +55,7 @@ func (s *Store) readStored(ctx context.Context, m *made) (string, error) {
 	secret := opened.passwords[m.entry.Name]
 	if secret == "" {
 		return "", &SecretError{File: opened.view.path, Err: ErrNoSecret,
-			Hint: fmt.Sprintf("store it: kaizen account set-password %s (Store.SetSecret)", m.entry.Name)}
+			Hint: fmt.Sprintf("store it: kaizen account password %s (Store.SetSecret)", m.entry.Name)}
 	}
 	return secret, nil
 }

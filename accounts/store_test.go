@@ -131,7 +131,7 @@ local_name = "me.example.com"
 level = "group"
 connections = 2
 messages_per_connection = -1
-rates = ["10/1s", "500/1h"]
+rates = ["10/1s", "500 recipients/1h", "50MB/day"]
 min_idle = 1
 idle_timeout = "90s"
 max_lifetime = "1h"
@@ -152,7 +152,8 @@ func TestEverythingInAFile(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	a := resolve(t, s, "work")
-	want := kaizen.Limits{Connections: 2, MessagesPerConnection: -1, Rates: []kaizen.Rate{{Count: 10, Per: time.Second}, {Count: 500, Per: time.Hour}}}
+	want := kaizen.Limits{Connections: 2, MessagesPerConnection: -1, Rates: []kaizen.Rate{{Count: 10, Per: time.Second}, {Count: 500, Per: time.Hour, Unit: kaizen.Recipients},
+		{Count: 50_000_000, Per: 24 * time.Hour, Unit: kaizen.Octets}}}
 	if a.Name != "work" || a.Host != "mail.example.com" || a.Port != 2525 || a.TLS != smtp.TLSOpportunistic || a.Username != "ann" ||
 		a.Password != "one" || a.Auth == nil || !slices.Equal(a.Auth.Mechanisms, []string{"PLAIN", "LOGIN"}) || a.Auth.Password != "one" ||
 		!a.InsecureAuth || a.LocalName != "me.example.com" || a.MaxLevel != smtp.LevelGroup || a.MinIdle != 1 ||
