@@ -27,6 +27,11 @@ func (s *Store) SetDefault(ctx context.Context, name string) error {
 // [ErrExists] if there is one of that name. The entry's Source and Line are not
 // used.
 func (s *Store) Add(ctx context.Context, e Entry, secret string) error {
+	if secret != "" {
+		if err := s.ask(ctx); err != nil {
+			return err
+		}
+	}
 	return s.change(ctx, func(n *snapshot) error {
 		if f, ok := n.found[e.Name]; ok {
 			return fmt.Errorf("%w: %q stands in %s", ErrExists, e.Name, f.file())
@@ -104,6 +109,9 @@ func (s *Store) putEntry(e Entry) error {
 // kaizen.toml. It fails with a [*SecretError] if the account takes its password
 // from elsewhere, or does not log in.
 func (s *Store) SetSecret(ctx context.Context, name, secret string) error {
+	if err := s.ask(ctx); err != nil {
+		return err
+	}
 	return s.change(ctx, func(n *snapshot) error {
 		e, err := s.entry(n, name)
 		if err != nil {
@@ -143,6 +151,11 @@ func (s *Store) HasSecret(ctx context.Context, name string) (bool, error) {
 // secret is still in secrets.age.bak, encrypted, until the next change of a
 // secret.
 func (s *Store) Remove(ctx context.Context, name string) error {
+	if e, err := s.Entry(name); err == nil && e.Secret.Kind == SecretStored {
+		if err := s.ask(ctx); err != nil {
+			return err
+		}
+	}
 	return s.change(ctx, func(n *snapshot) error {
 		f, ok := n.found[name]
 		if !ok {

@@ -59,6 +59,9 @@ func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (repor
 	if err != nil {
 		return report, err
 	}
+	if err := s.ask(ctx); err != nil {
+		return report, err
+	}
 	err = s.change(ctx, func(n *snapshot) (err error) {
 		report, err = s.unpack(ctx, n, b, o)
 		return err

@@ -197,11 +197,38 @@ func TestLocked(t *testing.T) {
 	must(t, quick.Put(t.Context(), work()))
 }
 
-// Many senders and a writer at once: each sees the old or the new password.
+// sharedKeyring is one that several goroutines use.
+type sharedKeyring struct {
+	mu sync.Mutex
+	keyring
+}
+
+func (k *sharedKeyring) Get(service, user string) (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.keyring.Get(service, user)
+}
+
+func (k *sharedKeyring) Set(service, user, text string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.keyring.Set(service, user, text)
+}
+
+func (k *sharedKeyring) Delete(service, user string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.keyring.Delete(service, user)
+}
+
+// Many senders and a writer at once, who changes the key too: each sees the old
+// or the new password.
 func TestReadersAndAWriter(t *testing.T) {
 	t.Parallel()
 	dir, ctx := t.TempDir(), t.Context()
-	running, other := open(t, dir), open(t, dir)
+	ring := &sharedKeyring{keyring: keyring{}}
+	shared := func(o *accounts.Options) { o.Keyring = ring }
+	running, other := open(t, dir, shared), open(t, dir, shared)
 	must(t, other.Add(ctx, work(), secret))
 	var readers sync.WaitGroup
 	for range 8 {
@@ -217,6 +244,10 @@ func TestReadersAndAWriter(t *testing.T) {
 	for i := range 10 {
 		must(t, other.SetSecret(ctx, "work", fmt.Sprint(secret, i)))
 		running.Forget("work")
+		kind := accounts.KeyKind(i % 2) // file, keyring
+		if _, err := other.Rekey(ctx, accounts.RekeyOptions{Key: accounts.Key{Kind: kind}}); err != nil {
+			t.Error(err)
+		}
 	}
 	readers.Wait()
 }

@@ -42,20 +42,38 @@ func (s *Store) openSecrets(ctx context.Context) (*secrets, error) {
 	if kept := s.secrets.Load(); kept != nil && kept.view.current() {
 		return kept, nil
 	}
-	n, err := s.settings()
-	if err != nil {
-		return nil, err
-	}
-	key, err := s.keyInUse(n)
-	if err != nil {
-		return nil, err
-	}
-	opened, err := s.readSecrets(ctx, s.path(secretsName), key, n.own.next)
+	opened, err := s.readCurrent(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s.secrets.Store(opened)
 	return opened, nil
+}
+
+// readCurrent reads again if a Rekey of another program came between the
+// settings and the file.
+func (s *Store) readCurrent(ctx context.Context) (*secrets, error) {
+	n, err := s.settings()
+	for err == nil {
+		var opened *secrets
+		if opened, err = s.readAs(ctx, n); err == nil {
+			return opened, nil
+		}
+		now, err2 := s.settings()
+		if err2 != nil || now == n {
+			break
+		}
+		n, err = now, nil
+	}
+	return nil, err
+}
+
+func (s *Store) readAs(ctx context.Context, n *snapshot) (*secrets, error) {
+	key, err := s.keyInUse(n)
+	if err != nil {
+		return nil, err
+	}
+	return s.readSecrets(ctx, s.path(secretsName), key, n.own.next)
 }
 
 // acquire takes a lock that may be held during I/O: unlike for a mutex, one can
@@ -128,17 +146,20 @@ func (s *Store) decrypt(ctx context.Context, key Key, path string, content []byt
 
 func (s *Store) doesNotOpen(o opener, path string) error {
 	if o.key.Kind == KeyPassphrase {
-		return &SecretError{File: path, Err: fmt.Errorf("%w: the passphrase does not open it", ErrWrongKey), Hint: "or its first lines are damaged; " + s.howToRestore()}
+		return &SecretError{File: path, Err: fmt.Errorf("%w: the passphrase does not open it", ErrWrongKey), Hint: "or its first lines are damaged; " + s.howToRestore(path)}
 	}
 	return &SecretError{File: path, Err: fmt.Errorf("%w: the %s does not open it", ErrWrongKey, o.key),
-		Hint: "it was encrypted for another key: put that key back; or its first lines are damaged: " + s.howToRestore()}
+		Hint: "it was encrypted for another key: put that key back; or its first lines are damaged: " + s.howToRestore(path)}
 }
 
 func (s *Store) isDamaged(path string) error {
-	return &SecretError{File: path, Err: fmt.Errorf("%w: it was cut short or changed by something else", ErrDamaged), Hint: s.howToRestore()}
+	return &SecretError{File: path, Err: fmt.Errorf("%w: it was cut short or changed by something else", ErrDamaged), Hint: s.howToRestore(path)}
 }
 
-func (s *Store) howToRestore() string {
+func (s *Store) howToRestore(path string) string {
+	if path != s.path(secretsName) {
+		return "there is no older version: remove both files and set the passwords again"
+	}
 	return "kaizen account restore (Store.RestoreBackup) takes the version before the last change, " + backupName
 }
 
@@ -247,6 +268,13 @@ func checkSecret(secret string) error {
 
 // maxSecret is more than any token has.
 const maxSecret = 64 << 10
+
+// ask opens the secrets, if there are any, before the lock is taken: a person may
+// have to type a passphrase, and nobody is to wait for that.
+func (s *Store) ask(ctx context.Context) error {
+	_, err := s.openSecrets(ctx)
+	return err
+}
 
 // changeSecrets rewrites secrets.age, under the lock. The version before becomes
 // the backup; it was just read, so that a damaged file never replaces a good

@@ -133,7 +133,7 @@ func (s *Store) readAccounts(n *snapshot) error {
 func (s *Store) readAccount(name, path string) found {
 	v, content, err := look(path)
 	if err != nil {
-		return found{err: fmt.Errorf("read %s: %w", path, cause(err))}
+		return found{err: fmt.Errorf("read %s: %w", path, cause(err)), view: &view{path: path}}
 	}
 	if err := CheckName(name); err != nil {
 		return found{err: &FileError{File: path, Err: err}, view: v}

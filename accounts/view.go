@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -81,6 +82,7 @@ func readWhole(path string) (fs.FileInfo, []byte, error) {
 	}
 	if info.IsDir() {
 		names, err := f.Readdirnames(-1)
+		slices.Sort(names)
 		return info, []byte(strings.Join(names, "\n")), err
 	}
 	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))

@@ -52,7 +52,17 @@ func replaceFile(path string, content []byte) (err error) {
 	return syncDir(dir)
 }
 
-func makeDir(dir string) error { return os.MkdirAll(dir, 0o700) }
+// makeDir creates a directory that survives a loss of power, as the files in it
+// are to.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
 
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
