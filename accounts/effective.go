@@ -85,7 +85,8 @@ func (e *Entry) server() (server smtp.Config, err error) {
 	case server.Host == "":
 		return server, e.wrong("host", errors.New("missing: give host, or the provider"))
 	case strings.ContainsAny(server.Host, " /@") || strings.Contains(server.Host, "://"):
-		return server, e.wrong("host", fmt.Errorf("%q is not the name of a host (no scheme, user or port)", server.Host))
+		// Not quoted: a URL has a password in it.
+		return server, e.wrong("host", errors.New("is not the name of a host: leave out scheme, user and path"))
 	}
 	return server, nil
 }

@@ -96,9 +96,14 @@ func TestNoSecretInErrorsAboutFiles(t *testing.T) {
 			seen.at(line, err, wrong)
 		}
 	}
+	_, err := accounts.Entry{Name: "work", Host: "smtps://ann:" + secret + "@mx"}.Account()
+	if err == nil {
+		t.Error("a URL is taken for a host")
+	}
+	seen.at("a URL", err)
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "kaizen.toml"), "[accounts.work]\nhost = \"mx\"\npassword = \""+secret+"\"\n")
-	_, err := open(t, dir).Account(t.Context(), "work")
+	_, err = open(t, dir).Account(t.Context(), "work")
 	if err == nil || !strings.Contains(err.Error(), "kaizen.toml:3:1: accounts.work.password: a password must not stand in this file: store it encrypted") {
 		t.Error(err)
 	}

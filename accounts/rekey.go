@@ -47,9 +47,12 @@ func (s *Store) rekey(ctx context.Context, n *snapshot, o RekeyOptions) (RekeyRe
 	if w := n.written.key; w != nil && s.absolute(*w) != to {
 		return RekeyReport{}, &HandWrittenError{What: "the key of secrets.age", File: n.written.file, Line: n.written.keyLine}
 	}
-	opened, err := s.readSecrets(ctx, s.path(secretsName), from, n.own.next)
+	opened, err := s.readSecrets(ctx, s.path(secretsName), s.allKeys(n))
 	if err != nil {
 		return RekeyReport{}, err
+	}
+	if opened.view.exists() {
+		from = opened.opener.key
 	}
 	report := RekeyReport{From: from, To: to, Secrets: len(opened.passwords)}
 	own := n.own
@@ -75,8 +78,18 @@ func (s *Store) rekey(ctx context.Context, n *snapshot, o RekeyOptions) (RekeyRe
 	if err := s.writeOwn(own); err != nil {
 		return report, err
 	}
-	report.Kept, err = s.dropOldKey(from, fresh)
+	report.Kept, err = s.dropOldKeys(append(s.allKeys(n), from), from, fresh)
 	return report, errors.Join(err, s.removeFile(s.path(damagedName)))
+}
+
+// allKeys are all that may have been used: kaizen.toml may name a key file by now
+// that the secrets are only to get.
+func (s *Store) allKeys(n *snapshot) []Key {
+	keys := []Key{s.keyBefore(n)}
+	if n.own.key != nil && s.absolute(*n.own.key) != keys[0] {
+		keys = append(keys, s.absolute(*n.own.key))
+	}
+	return s.withNext(n, keys...)
 }
 
 // keyFor is a new key, or that of a file which somebody made for this.
@@ -93,21 +106,26 @@ func (s *Store) keyFor(ctx context.Context, from, to Key, o RekeyOptions) (opene
 	})
 }
 
-// dropOldKey removes what opened the secrets before, from where we put it.
-func (s *Store) dropOldKey(from Key, fresh opener) (kept string, err error) {
-	switch {
-	case fresh.key == from && from.Kind != KeyPassphrase:
-		return "", s.dropOldIdentities(fresh)
-	case from.Kind == KeyKeyring:
-		if err := s.options.Keyring.Delete(keyringService, s.keyringUser()); err != nil && !errors.Is(err, ErrNoKey) {
-			return "", s.keyringError(fmt.Errorf("remove the old key: %w", err))
-		}
-	case from.Kind == KeyFile && s.owns(from.File):
-		return "", s.removeFile(from.File)
-	case from.Kind == KeyFile && s.keyIsThere(from):
-		return from.File, nil
+// dropOldKeys removes what opened the secrets before, from where we put it: also
+// what a Rekey left that did not finish.
+func (s *Store) dropOldKeys(all []Key, from Key, fresh opener) (kept string, err error) {
+	if fresh.key == from && from.Kind != KeyPassphrase {
+		err = s.dropOldIdentities(fresh)
 	}
-	return "", nil
+	for _, old := range all {
+		switch {
+		case old == fresh.key || old.Kind == KeyPassphrase:
+		case old.Kind == KeyKeyring:
+			if e := s.options.Keyring.Delete(keyringService, s.keyringUser()); e != nil && !errors.Is(e, ErrNoKey) {
+				err = errors.Join(err, s.keyringError(fmt.Errorf("remove the old key: %w", e)))
+			}
+		case s.owns(old.File):
+			err = errors.Join(err, s.removeFile(old.File))
+		case s.keyIsThere(old):
+			kept = old.File
+		}
+	}
+	return kept, err
 }
 
 // owns tells whether a file lies in the configuration directory.
@@ -132,7 +150,7 @@ func (s *Store) relative(k Key) *Key {
 // secrets.age.damaged if it does not open.
 func (s *Store) RestoreBackup(ctx context.Context) error {
 	return s.change(ctx, func(n *snapshot) error {
-		backup, err := s.readSecrets(ctx, s.path(backupName), s.keyBefore(n), n.own.next)
+		backup, err := s.readSecrets(ctx, s.path(backupName), s.allKeys(n))
 		switch {
 		case err != nil:
 			return fmt.Errorf("restore the backup: %w", err)

@@ -137,6 +137,24 @@ func TestRekeyRespectsKaizenToml(t *testing.T) {
 	}
 }
 
+// A key file that kaizen.toml names before there is one is made by Rekey.
+func TestRekeyToTheFileInKaizenToml(t *testing.T) {
+	t.Parallel()
+	dir, ctx := t.TempDir(), t.Context()
+	s := open(t, dir)
+	must(t, s.Add(ctx, work(), secret))
+	write(t, filepath.Join(dir, "kaizen.toml"), "secrets.key_file = \"new.txt\"\n")
+	if _, err := s.Rekey(ctx, accounts.RekeyOptions{Key: accounts.Key{File: "new.txt"}}); err != nil {
+		t.Fatal(err)
+	}
+	if a := resolve(t, open(t, dir), "work"); a.Password != secret {
+		t.Error("does not open")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "key.txt")); err == nil {
+		t.Error("the old key stays")
+	}
+}
+
 // A Rekey that breaks off at any point leaves a store that opens, and can be
 // done again.
 func TestRekeyBreaksOff(t *testing.T) {
@@ -171,6 +189,9 @@ func TestRekeyBreaksOff(t *testing.T) {
 			}
 			if key, err := again.Key(); key.Kind != accounts.KeyKeyring || err != nil {
 				t.Error(key, err)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "key.txt")); err == nil {
+				t.Error("the old key stays")
 			}
 		})
 	}

@@ -73,7 +73,15 @@ func (s *Store) readAs(ctx context.Context, n *snapshot) (*secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.readSecrets(ctx, s.path(secretsName), key, n.own.next)
+	return s.readSecrets(ctx, s.path(secretsName), s.withNext(n, key))
+}
+
+// withNext adds the key that an unfinished Rekey was going to use.
+func (s *Store) withNext(n *snapshot, keys ...Key) []Key {
+	if n.own.next != nil {
+		keys = append(keys, s.absolute(*n.own.next))
+	}
+	return keys
 }
 
 // acquire takes a lock that may be held during I/O: unlike for a mutex, one can
@@ -89,8 +97,8 @@ func acquire(ctx context.Context, lock chan struct{}) error {
 
 func release(lock chan struct{}) { <-lock }
 
-// readSecrets tries a key, and the one that an unfinished Rekey was going to use.
-func (s *Store) readSecrets(ctx context.Context, path string, key Key, next *Key) (*secrets, error) {
+// readSecrets tries keys in turn. The error is that of the first.
+func (s *Store) readSecrets(ctx context.Context, path string, keys []Key) (*secrets, error) {
 	v, content, err := look(path)
 	if err != nil {
 		return nil, &SecretError{File: path, Err: cause(err)}
@@ -101,14 +109,15 @@ func (s *Store) readSecrets(ctx context.Context, path string, key Key, next *Key
 	if err := checkPrivate(path, v.info); err != nil {
 		return nil, err
 	}
-	plain, o, err := s.decrypt(ctx, key, path, content)
-	if err != nil && next != nil {
-		if p, other, err2 := s.decrypt(ctx, s.absolute(*next), path, content); err2 == nil {
-			plain, o, err = p, other, nil
+	plain, o, first := s.decrypt(ctx, keys[0], path, content)
+	err = first
+	for _, key := range keys[1:] {
+		if err != nil {
+			plain, o, err = s.decrypt(ctx, key, path, content)
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, first
 	}
 	passwords, err := readPasswords(path, plain)
 	if err != nil {
