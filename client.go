@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kaizenmail/kaizen/internal/limit"
 	"github.com/kaizenmail/kaizen/internal/pool"
 	"github.com/kaizenmail/kaizen/smtp"
 )
@@ -25,6 +26,19 @@ type Config struct {
 	// MaxWaiting bounds the messages that wait for an account; those beyond fail
 	// at once with ErrBusy. Default 100,000.
 	MaxWaiting int
+	// StateDir is a folder in which the client keeps what must outlive it, and
+	// shares it with other processes of the user: how much of the limits is used, so
+	// that they hold over restarts and for all processes together; which accounts
+	// were stopped because their login was refused; what servers were seen to take;
+	// and how the accounts are doing, see [ReadStatus]. It is made if need be, mode
+	// 0700, and has no secrets in it. If it cannot be read or written, nothing is
+	// sent (ErrState). Default: nothing is kept, and limits hold for this client.
+	StateDir string
+	// OnHealth is told when the condition of an account changes, what causes it, or
+	// that a certificate is about to expire. The calls for one account come in
+	// order, one at a time. It must not block for long. Default: none. Changes are
+	// logged in any case.
+	OnHealth func(Health)
 	// Trace is told of messages and connections; default: nobody is.
 	Trace *Trace
 }
@@ -45,6 +59,8 @@ type Client struct {
 	lanes  map[string]*lane
 	latest *lane // of the last message, which the next one often shares
 	closed bool
+
+	state clientState
 }
 
 // New returns a client. It opens nothing before the first message.
@@ -55,7 +71,9 @@ func New(config Config) *Client {
 	if config.DrainTimeout == 0 {
 		config.DrainTimeout = 30 * time.Second
 	}
-	return &Client{config: config, lanes: make(map[string]*lane)}
+	c := &Client{config: config, lanes: make(map[string]*lane)}
+	c.state.open = sync.OnceValues(c.openState)
+	return c
 }
 
 // Format tells nothing of the accounts: a client knows their passwords.
@@ -90,7 +108,18 @@ func noHost(name string) *Error {
 var errClientClosed = errors.New("the client is closed")
 
 func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
+	server, memory, k := a.config().Address(), l.recent.memory, l.keeper
+	learned, paused := k.recall(server)
 	return pool.Config{
+		Learned: learned, Paused: paused,
+		OnRefused: k.refused,
+		OnProven:  func(string) { k.proven() },
+		OnLearned: func(learned pool.Learned) { k.learn(server, learned) },
+		OnPause:   k.paused,
+		OnHealth:  func(h pool.Health) { c.healthChanged(healthOf(l.name, h, memory)) },
+		OnHold: func(by limit.Rate, until time.Time) {
+			c.config.Logger.Info("messages wait for a limit of their account", "account", l.name, "limit", by.String(), "until", until)
+		},
 		Connections:           l.connections,
 		MessagesPerConnection: l.messages,
 		IdleTimeout:           a.IdleTimeout,
@@ -131,7 +160,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 		}
 	}
 	c.mu.Unlock()
-	return closeAll(ctx, pools)
+	return errors.Join(closeAll(ctx, pools), c.closeState(ctx))
 }
 
 // CloseAccount closes the account's connections as [Client.Shutdown] does, for

@@ -356,7 +356,7 @@ func TestCallerLeaves(t *testing.T) {
 		log     string
 		arrived int
 	}{
-		"waiting":       {smtptest.Config{}, true, smtp.NotSent, "", 1},
+		"waiting":       {smtptest.Config{}, true, smtp.NotSent, `msg="messages wait for a limit of their account" account=work limit="1 per hour"`, 1},
 		"dialling":      {stall(smtptest.PhaseGreeting), false, smtp.NotSent, "", 0},
 		"after commit":  {stall(smtptest.PhaseFinal), false, smtp.Unknown, `level=INFO msg="late verdict on a message whose sender had given up" account=work from=ann@example.com outcome=accepted`, 1},
 		"refused later": {smtptest.Config{Faults: []smtptest.Fault{{Phase: smtptest.PhaseFinal, Action: smtptest.Delay, Pause: 3 * time.Second}}, Reject: rejectContent}, false, smtp.Unknown, "outcome=rejected", 0},

@@ -30,6 +30,7 @@ const (
 	ErrCanceled          = smtp.ClassCanceled // the caller's context ended
 	ErrBusy              = smtp.ClassBusy     // too many messages are waiting already
 	ErrClosed            = smtp.ClassClosed   // the client or transport was closed
+	ErrState             = smtp.ClassState    // Config.StateDir cannot be read or written; nothing is sent then
 )
 
 // Error is why some recipient did not get a message, or why an account cannot

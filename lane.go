@@ -13,6 +13,7 @@ import (
 type lane struct {
 	name    string
 	limiter *limit.Limiter
+	keeper  *keeper
 	limits  Limits // of the account seen first
 	// counters outlive the pools, so that totals never go down.
 	counters pool.Counters
@@ -37,18 +38,24 @@ type route struct {
 	memory  *smtp.Memory
 }
 
-func newRoute(a *Account, memory *smtp.Memory, trace *Trace) route {
+func newRoute(a *Account, memory *smtp.Memory, k *keeper, trace *Trace) route {
 	config := a.config()
 	config.Memory = memory
-	label := a.label()
-	dial := func(ctx context.Context) (pool.Conn, error) { return trace.dialTraced(ctx, label, config) }
-	return route{account: *a, memory: memory,
-		target: pool.Target{Key: a.connectionKey(), Server: config.Address(), Dial: dial}}
+	label, key := a.label(), a.connectionKey()
+	k.use(key, config.Auth)
+	dial := func(ctx context.Context) (pool.Conn, error) {
+		if err := k.barred(key, config.Auth); err != nil {
+			return nil, err
+		}
+		return trace.dialTraced(ctx, label, config)
+	}
+	return route{account: *a, memory: memory, target: pool.Target{Key: key, Server: config.Address(), Dial: dial}}
 }
 
 // way is how one message goes.
 type way struct {
 	account string
+	keeper  *keeper
 	pool    *pool.Pool
 	target  pool.Target
 	memory  *smtp.Memory
@@ -71,14 +78,23 @@ func (w *way) open(ctx context.Context) error {
 
 // way finds the account's lane and how to reach its server.
 func (c *Client) way(a *Account) (way, error) {
-	w, differ, err := c.find(a)
+	w, differ, err := c.find(a, nil)
+	if err == nil && w.pool == nil {
+		var k *keeper
+		if k, err = c.keep(a); err != nil {
+			return way{}, err
+		}
+		w, differ, err = c.find(a, k)
+	}
 	if differ {
 		c.config.Logger.Warn("two accounts of one identity have different limits; the stricter hold", "account", w.account)
 	}
 	return w, err
 }
 
-func (c *Client) find(a *Account) (w way, differ bool, err error) {
+// find finds the lane, or makes it with a keeper. Without one there may be
+// nothing to find.
+func (c *Client) find(a *Account, k *keeper) (w way, differ bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -86,20 +102,23 @@ func (c *Client) find(a *Account) (w way, differ bool, err error) {
 	}
 	l := c.latest
 	if l == nil || !l.recent.account.same(a) {
-		l, differ = c.laneLocked(a)
+		if k == nil && c.lanes[a.label()] == nil {
+			return way{}, false, nil
+		}
+		l, differ = c.laneLocked(a, k)
 		c.latest = l
 	}
 	if l.pool == nil {
 		l.pool = pool.New(c.poolConfig(l, a))
 	}
-	return way{l.name, l.pool, l.recent.target, l.recent.memory, l.drained}, differ, nil
+	return way{l.name, l.keeper, l.pool, l.recent.target, l.recent.memory, l.drained}, differ, nil
 }
 
-func (c *Client) laneLocked(a *Account) (l *lane, differ bool) {
+func (c *Client) laneLocked(a *Account, k *keeper) (l *lane, differ bool) {
 	label := a.label()
 	if l = c.lanes[label]; l == nil {
 		full := a.Limits.withDefaults()
-		l = &lane{name: label, limiter: limit.New(limits(full.Rates)...), limits: a.Limits,
+		l = &lane{name: label, keeper: k, limiter: k.limiter(limits(full.Rates)), limits: a.Limits,
 			connections: full.Connections, messages: full.MessagesPerConnection, memories: make(map[string]*smtp.Memory)}
 		c.lanes[label] = l
 	} else if !l.limits.equal(&a.Limits) {
@@ -110,7 +129,7 @@ func (c *Client) laneLocked(a *Account) (l *lane, differ bool) {
 	if l.memories[address] == nil {
 		l.memories[address] = new(smtp.Memory)
 	}
-	l.recent = newRoute(a, l.memories[address], c.config.Trace)
+	l.recent = newRoute(a, l.memories[address], l.keeper, c.config.Trace)
 	return l, differ
 }
 

@@ -2,6 +2,7 @@ package kaizen
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/kaizenmail/kaizen/internal/pool"
@@ -103,6 +104,10 @@ func (d *delivery) run(ctx context.Context) error {
 // There is no result if no connection had the last word.
 func (d *delivery) transact(ctx context.Context, to []Recipient) (*smtp.Result, error) {
 	result, waited, err := d.pool.Send(ctx, d.target, d.item(to))
+	if result == nil && errors.Is(err, ErrAuth) && d.keeper.liftedElsewhere(d.target.Key, time.Now()) {
+		d.pool.Resume(d.target.Key)
+		result, waited, err = d.pool.Send(ctx, d.target, d.item(to))
+	}
 	d.receipt.Waited.add(waited)
 	if result != nil {
 		if d.receipt.Transactions == nil {

@@ -23,13 +23,15 @@ func (c *Client) Verify(ctx context.Context, account Account) error {
 	if err := verify(ctx, &a); err != nil {
 		return front(w.account, err)
 	}
+	w.keeper.lift()
 	w.pool.Resume(w.target.Key)
 	return nil
 }
 
 // Resume lets an account be used again that was stopped, because its credentials
-// were refused or its server does not answer: a person says that the cause is
-// gone. Nothing else is asked of the server; [Client.Verify] looks first. A
+// were refused, its server does not answer or an allowance was used up: a person
+// says that the cause is gone. With a state directory it holds for all who share
+// it. Nothing else is asked of the server; [Client.Verify] looks first. A
 // changed password needs no Resume.
 func (c *Client) Resume(ctx context.Context, account Account) error {
 	a, err := c.resolve(ctx, account)
@@ -40,6 +42,7 @@ func (c *Client) Resume(ctx context.Context, account Account) error {
 	if err != nil {
 		return err
 	}
+	w.keeper.lift()
 	w.pool.Resume(w.target.Key)
 	return nil
 }

@@ -1,6 +1,9 @@
 package smtp
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Class is the kind of a failure: what it is about, and so what to do next.
 //
@@ -29,11 +32,12 @@ const (
 	ClassCanceled                // the caller's context ended
 	ClassBusy                    // too many messages are waiting already
 	ClassClosed                  // the connection, transport or client was closed
+	ClassState                   // what must be kept of an account cannot be read or written
 )
 
 var classNames = [...]string{"none", "connect", "tls", "auth", "auth-temporary", "timeout", "rate",
 	"quota", "connection-limit", "session-limit", "sender", "recipient", "too-many-recipients",
-	"content", "size", "protocol", "canceled", "busy", "closed"}
+	"content", "size", "protocol", "canceled", "busy", "closed", "state"}
 
 // String returns the class in lower case, for example "connection-limit".
 func (c Class) String() string {
@@ -45,6 +49,16 @@ func (c Class) String() string {
 
 // Error makes a Class a target for errors.Is.
 func (c Class) Error() string { return "smtp: " + c.String() }
+
+// UnmarshalText reads a class as String writes it.
+func (c *Class) UnmarshalText(b []byte) error {
+	i := slices.Index(classNames[:], string(b))
+	if i < 0 {
+		return fmt.Errorf("%q is no class of failures", b)
+	}
+	*c = Class(i)
+	return nil
+}
 
 // MarshalText writes the class as String does.
 func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }

@@ -63,7 +63,7 @@ func (e *Error) Temporary() bool {
 	case ClassTLS:
 		return e.Reply.Temporary() || brokeOff(e.Err)
 	case ClassTimeout, ClassRate, ClassQuota, ClassConnectionLimit, ClassSessionLimit,
-		ClassAuthTemporary, ClassTooManyRecipients, ClassBusy:
+		ClassAuthTemporary, ClassTooManyRecipients, ClassBusy, ClassState:
 		return true
 	case ClassAuth, ClassCanceled, ClassClosed:
 		return false

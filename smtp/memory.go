@@ -184,6 +184,13 @@ func (m *Memory) RecipientLimit() int {
 	return lower(m.told.RcptMax, m.rcptMax)
 }
 
+// Limits are what the server told (RFC 9422) and what it was seen to take.
+func (m *Memory) Limits() (told, seen Limits) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.told, Limits{MailMax: m.mailMax, RcptMax: m.rcptMax}
+}
+
 // lower is the lower of two limits, of which 0 is none.
 func lower(a, b int) int {
 	if a == 0 || b != 0 && b < a {

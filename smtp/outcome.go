@@ -1,6 +1,9 @@
 package smtp
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Outcome says what became of a message for one recipient, or of a whole
 // transaction.
@@ -63,6 +66,16 @@ func (p Phase) String() string {
 		return phaseNames[p]
 	}
 	return fmt.Sprintf("phase(%d)", uint8(p))
+}
+
+// UnmarshalText reads a phase as String writes it.
+func (p *Phase) UnmarshalText(b []byte) error {
+	i := slices.Index(phaseNames[:], string(b))
+	if i < 0 {
+		return fmt.Errorf("%q is no phase of a session", b)
+	}
+	*p = Phase(i)
+	return nil
 }
 
 // MarshalText writes the phase as String does.

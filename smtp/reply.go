@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -29,6 +30,20 @@ func (e EnhancedCode) String() string {
 
 // MarshalText writes the code as String does.
 func (e EnhancedCode) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+
+// UnmarshalText reads a code as String writes it, or nothing for none.
+func (e *EnhancedCode) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*e = EnhancedCode{}
+		return nil
+	}
+	read, rest := cutEnhanced(int(b[0]-'0')*100, append(b[:len(b):len(b)], ' '))
+	if read.IsZero() || len(rest) > 0 {
+		return fmt.Errorf("%q is no enhanced status code", b)
+	}
+	*e = read
+	return nil
+}
 
 // Reply is what the server answered (RFC 5321 §4.2). The zero value stands for
 // no reply.

@@ -29,6 +29,7 @@ type connection struct {
 	loggingIn bool  // it has not logged in yet and is about to
 	authErr   error // a login failed, as a transaction told
 	heeded    bool  // the account was stopped for it
+	probing   bool  // the message in flight asks whether the allowance is renewed
 	retire    reason
 }
 
@@ -114,7 +115,7 @@ func (p *Pool) wornLocked(c *connection, now time.Time) bool {
 		c.retire = closedLogin
 	case p.config.MessagesPerConnection > 0 && c.carried >= p.config.MessagesPerConnection:
 		c.retire = closedMessages
-	case p.sessionLimit > 0 && c.carried >= p.sessionLimit, c.most > 0 && c.carried >= c.most:
+	case p.learned.Messages > 0 && c.carried >= p.learned.Messages, c.most > 0 && c.carried >= c.most:
 		c.retire = closedMessages
 	case c.agedLocked(now):
 		c.retire = closedLifetime

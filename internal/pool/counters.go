@@ -21,9 +21,11 @@ type Counters struct {
 	recipientsAccepted, recipientsRejected, octets atomic.Int64
 
 	wait, transaction, handshake histogram
+
+	lastAccepted atomic.Int64 // Unix time in nanoseconds; 0: never
 }
 
-const classes = int(smtp.ClassClosed) + 1
+const classes = int(smtp.ClassState) + 1
 
 // Totals are what [Counters] have counted.
 type Totals struct {

@@ -12,7 +12,8 @@ import (
 // outage is what a target remembers of failing dials and logins.
 type outage struct {
 	failures int // since something last worked; above 0, one dial at a time
-	failure  error
+	waves    int // of them; those that fail together are one
+	failure  *smtp.Error
 	retryAt  time.Time
 	shut     bool // until retryAt new messages fail at once if nothing is open
 }
@@ -23,7 +24,7 @@ type outage struct {
 // crowd of callers from knocking in a row.
 const (
 	firstPause, longestPause = 500 * time.Millisecond, 30 * time.Second
-	firstKnock, longestKnock = 100 * time.Millisecond, time.Second
+	firstKnock, longestKnock = 100 * time.Millisecond, 15 * time.Second
 )
 
 // dialLocked opens a connection in a goroutine of its own.
@@ -45,6 +46,9 @@ func (c *connection) dial() bool {
 	conn, err := c.open(p.dials)
 	now := time.Now()
 	needsAuth := err == nil && conn.NeedsAuth()
+	if err != nil {
+		p.refusing(t, shared(t.server, err))
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t.dialling--
@@ -58,11 +62,15 @@ func (c *connection) dial() bool {
 		c.most = told.MaxTransactions()
 	}
 	c.expires = p.expiry(now)
+	if told, ok := conn.(interface{ CertificateExpires() time.Time }); ok {
+		p.expires = told.CertificateExpires()
+	}
 	t.live++
 	c.setHungry(true)
 	if !needsAuth {
 		t.retryAt, t.shut = time.Time{}, false
 	}
+	p.reviewHealthLocked(now)
 	return true
 }
 
@@ -79,9 +87,9 @@ func (p *Pool) dialFailedLocked(c *connection, err *smtp.Error, now time.Time) {
 	p.forgetLocked(c, closedDial)
 	switch err.Class {
 	case smtp.ClassAuth:
-		p.refuseLocked(t, err)
+		p.refuseLocked(t, err, now)
 	case smtp.ClassConnectionLimit:
-		p.lowerLocked(min(p.capacity-1, p.open), now)
+		p.lowerLocked(min(p.capacity-1, p.open), err, now)
 		p.failedLocked(t, err, now)
 	default:
 		p.failedLocked(t, err, now)
@@ -94,21 +102,31 @@ func (p *Pool) dialFailedLocked(c *connection, err *smtp.Error, now time.Time) {
 func (p *Pool) failedLocked(t *target, err *smtp.Error, now time.Time) {
 	t.failures++
 	t.failure = err
+	if !now.Before(t.retryAt) {
+		t.waves++
+	}
 	if brokeOff(err) && t.failures < p.config.MaxTries {
 		return // whoever dispatches next dials again
 	}
 	login := refusedLogin(err)
 	deserted := t.live == 0 && t.dialling == 0
+	if deserted && err.Class == smtp.ClassConnectionLimit && t.failures < p.config.MaxTries {
+		// Others have the connections that there are: they end, too.
+		t.retryAt = now.Add(pause(firstPause, longestPause, t.waves))
+		p.reviewHealthLocked(now)
+		return
+	}
 	// That there are enough connections is no reason to give those up that we have.
 	t.shut = deserted || login
 	if deserted && !login && err.Class != smtp.ClassConnectionLimit {
-		t.retryAt = now.Add(pause(firstKnock, longestKnock, t.failures))
+		t.retryAt = now.Add(pause(firstKnock, longestKnock, t.waves))
 	} else {
-		t.retryAt = now.Add(pause(firstPause, longestPause, t.failures))
+		t.retryAt = now.Add(pause(firstPause, longestPause, t.waves))
 	}
 	if deserted {
 		p.failAllLocked(t, err)
 	}
+	p.reviewHealthLocked(now)
 }
 
 // brokeOff: the server could be reached and the connection broke before it was
@@ -121,7 +139,7 @@ func brokeOff(err *smtp.Error) bool {
 
 // pause doubles with each failure, less up to a quarter so that crowds disperse.
 func pause(first, longest time.Duration, failures int) time.Duration {
-	d := min(first<<min(failures-1, 16), longest)
+	d := min(first<<min(max(failures-1, 0), 16), longest)
 	return d - rand.N(d/4+1)
 }
 
@@ -133,15 +151,12 @@ func (p *Pool) barredLocked(t *target, now time.Time) bool {
 	if !now.Before(t.retryAt) {
 		return false
 	}
-	if t.live > 0 {
-		p.alarmLocked(t.retryAt, now)
-		return true
-	}
-	if t.shut && t.dialling == 0 {
+	if t.shut && t.live == 0 && t.dialling == 0 {
 		p.failAllLocked(t, t.failure)
 		return true
 	}
-	return false
+	p.alarmLocked(t.retryAt, now)
+	return true
 }
 
 // patientLocked says that a connection which was on its way when a login failed
@@ -150,19 +165,10 @@ func (t *target) patientLocked(now time.Time) bool {
 	return t.shut && t.failures > 0 && now.Before(t.retryAt)
 }
 
-// workedLocked ends an outage.
-func (t *target) workedLocked() { t.outage = outage{} }
-
-// lowerLocked takes less connections, as the server wants; at least one.
-func (p *Pool) lowerLocked(capacity int, now time.Time) {
-	p.capacity = max(1, capacity)
-	p.capacityAt = now
-}
-
-// raiseLocked allows one connection more after a minute of success.
-func (p *Pool) raiseLocked(now time.Time) {
-	if p.capacity < p.config.Connections && now.Sub(p.capacityAt) >= time.Minute {
-		p.capacity++
-		p.capacityAt = now
+// workedLocked ends an outage of t.
+func (p *Pool) workedLocked(t *target, now time.Time) {
+	if t.outage != (outage{}) {
+		t.outage = outage{}
+		p.reviewHealthLocked(now)
 	}
 }

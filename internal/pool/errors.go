@@ -29,7 +29,7 @@ func unfit(server string, err error) *smtp.Error {
 	case errors.As(err, &tooMany) && tooMany.Rate.Unit == limit.Octets, errors.As(err, &unknown):
 		class = smtp.ClassSize
 	case errors.As(err, &failed):
-		class = smtp.ClassRate
+		class = smtp.ClassState
 	}
 	return waitError(server, class, err)
 }

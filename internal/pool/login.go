@@ -50,8 +50,11 @@ func (c *connection) checkLogin() {
 	p := c.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if key := c.target.key; !c.target.proven && p.config.OnProven != nil {
+		p.tellLocked(func() { p.config.OnProven(key) })
+	}
 	c.target.proven = true
-	c.target.workedLocked()
+	p.workedLocked(c.target, time.Now())
 	p.endLoginLocked(c)
 }
 
@@ -65,6 +68,9 @@ func (c *connection) loginFailed(err error) {
 		return
 	}
 	p, t := c.pool, c.target
+	if !c.heeded {
+		p.refusing(t, shared(t.server, c.authErr))
+	}
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +84,7 @@ func (c *connection) loginFailed(err error) {
 	p.endLoginLocked(c)
 	cause := shared(t.server, c.authErr)
 	if cause.Class == smtp.ClassAuth {
-		p.refuseLocked(t, cause)
+		p.refuseLocked(t, cause, now)
 		return
 	}
 	p.failedLocked(t, cause, now)
@@ -102,8 +108,15 @@ func refusedLogin(err error) bool {
 	return false
 }
 
+// refusing tells of a login that was refused for good, before the lock is taken.
+func (p *Pool) refusing(t *target, err *smtp.Error) {
+	if err.Class == smtp.ClassAuth && p.config.OnRefused != nil {
+		p.config.OnRefused(t.key, err)
+	}
+}
+
 // refuseLocked stops everything for these credentials until Resume.
-func (p *Pool) refuseLocked(t *target, err *smtp.Error) {
+func (p *Pool) refuseLocked(t *target, err *smtp.Error, now time.Time) {
 	t.refused = err
 	t.proven = false
 	p.failAllLocked(t, err)
@@ -112,6 +125,7 @@ func (p *Pool) refuseLocked(t *target, err *smtp.Error) {
 		p.retireLocked(c, closedLogin)
 	}
 	t.idle = nil
+	p.reviewHealthLocked(now)
 }
 
 func (p *Pool) closeGateLocked(t *target) {
@@ -121,14 +135,17 @@ func (p *Pool) closeGateLocked(t *target) {
 	t.gated = nil
 }
 
-// Resume lets a target be used again whose credentials were refused, or whose
-// server did not answer: a person says that the cause is gone.
+// Resume lets a target be used again whose credentials were refused, whose
+// server did not answer, or whose allowance was used up: a person says that the cause is gone.
 func (p *Pool) Resume(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now := time.Now()
+	p.reopenLocked(now)
 	if t := p.targets[key]; t != nil {
 		t.refused = nil
-		t.workedLocked()
-		p.dispatchLocked(t, time.Now())
+		p.workedLocked(t, now)
+		p.reviewHealthLocked(now)
+		p.dispatchLocked(t, now)
 	}
 }

@@ -24,6 +24,21 @@ type Config struct {
 	// Limiter is asked before each message; nil limits nothing.
 	Limiter *limit.Limiter
 
+	// Learned and Paused are what an earlier pool of the account knew.
+	Learned Learned
+	Paused  Pause
+
+	// OnRefused is told of a refused login before anybody else is, from the
+	// goroutine of the connection, which waits for it.
+	OnRefused func(key string, err *smtp.Error)
+	// OnProven is told that credentials work, once for each target and Resume.
+	OnProven func(key string)
+	// These are told in the order of events, from one goroutine that Close joins.
+	OnHealth  func(Health)                         // it has changed
+	OnLearned func(Learned)                        // something new
+	OnPause   func(Pause)                          // of the account; the zero Pause ends it
+	OnHold    func(by limit.Rate, until time.Time) // the limiter holds the line, until about then
+
 	// OnLate is told what became of a message whose caller had left without
 	// knowing. OnSlowClose is told every five seconds what Close still waits for.
 	// Neither must block.
@@ -79,7 +94,13 @@ type Pool struct {
 	starving       int // targets without any connection for want of room
 	capacity       int // what the server lets us have, up to Connections
 	capacityAt     time.Time
-	sessionLimit   int // messages a connection takes, as learned; 0: unknown
+	learned        Learned
+	quota          quotaGate
+
+	told    told
+	expires time.Time // of the certificate that was seen last
+	news    []func()  // to be told
+	telling bool      // a goroutine does so
 
 	rateGate
 	alarm
@@ -103,6 +124,12 @@ func New(config Config) *Pool {
 		p.count = new(Counters)
 	}
 	p.capacity = p.config.Connections
+	now := time.Now()
+	p.told.since = now
+	p.recallLocked(config.Learned, now)
+	if config.Paused.Err != nil && now.Before(config.Paused.Until) {
+		p.quota = quotaGate{strikes: 1, until: config.Paused.Until, err: config.Paused.Err}
+	}
 	p.work, p.cut = context.WithCancel(context.Background())
 	p.dials, p.endDials = context.WithCancel(p.work)
 	p.unlisten = p.config.Limiter.Notify(p.rateChanged)
@@ -179,6 +206,9 @@ func (p *Pool) enqueueLocked(w *waiter, to Target, now time.Time) error {
 	}
 	t := p.targetLocked(to, now)
 	if err := t.unavailableLocked(now); err != nil {
+		return err
+	}
+	if err := p.quota.closedLocked(now); err != nil {
 		return err
 	}
 	if p.waiting >= p.config.MaxWaiting {

@@ -14,7 +14,12 @@ type rateGate struct {
 	heldSince time.Time     // the limiter holds the line since; zero: it does not
 	heldTotal time.Duration // before that
 	heldBy    limit.Rate    // by which window, last
+
+	saidHeldBy limit.Rate // by which window, as was told
 }
+
+// longHold is how long the limiter may hold the line without a word.
+const longHold = time.Second
 
 // heldLocked is how long the limiter has held the line since the pool began;
 // the difference of two values is what it cost a message in between.
@@ -57,6 +62,11 @@ func (p *Pool) reviewRateLocked(now time.Time) {
 		p.alarmLocked(at, now)
 	default:
 		p.blocked = false
+		return
+	}
+	if p.config.OnHold != nil && by != p.saidHeldBy && at.Sub(now) > longHold {
+		p.saidHeldBy = by
+		p.tellLocked(func() { p.config.OnHold(by, at) })
 	}
 }
 

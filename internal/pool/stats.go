@@ -50,7 +50,7 @@ func (p *Pool) Moment() Moment {
 	p.mu.Lock()
 	s := Moment{
 		Waiting: p.waiting, Open: p.open, Quitting: p.quitting,
-		Capacity: p.capacity, SessionLimit: p.sessionLimit,
+		Capacity: p.capacity, SessionLimit: p.learned.Messages,
 	}
 	for _, t := range p.targets {
 		s.Dialling += t.dialling

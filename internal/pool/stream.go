@@ -20,6 +20,7 @@ func (c *connection) next(ahead bool) *smtp.Transaction {
 	p.leaveLocked(w)
 	w.state, w.conn, w.slot = handedOut, c, slot
 	w.addWaited(now)
+	c.probing = p.quota.probe == w
 	p.count.wait.observe(now.Sub(w.queued))
 	c.setHungry(false)
 	c.inFlight++
@@ -48,10 +49,15 @@ func (p *Pool) pullLocked(c *connection, ahead bool, now time.Time) (*waiter, li
 		}
 	}
 	for w := t.line.head(); w != nil; w = t.line.head() {
+		if !p.quota.passLocked(w) {
+			p.blocked = true
+			break
+		}
 		if slot, ok := p.config.Limiter.Take(now, w.use); ok {
 			p.admittedLocked(now)
 			return w, slot
 		}
+		p.quota.probe = nil // it was w's
 		if err := p.config.Limiter.Fits(now, w.use); err != nil {
 			w.failLocked(unfit(t.server, err)) // restricted meanwhile, or the ledger failed
 			continue
@@ -69,7 +75,13 @@ func (c *connection) finished(w *waiter, r *smtp.Result) (repeated bool) {
 	c.pool.inFlight.Add(-1)
 	c.pool.count.tried(r)
 	c.checkLogin()
+	if r.Outcome == smtp.Accepted {
+		c.pool.count.lastAccepted.Store(r.Started.Add(r.Duration).UnixNano())
+	}
 	repeated = r.Err != nil && c.troubled(w, r)
+	if c.probing {
+		c.probed(w, r)
+	}
 	if r.Outcome == smtp.Accepted || r.Outcome == smtp.Rejected {
 		if c.completed++; c.completed == 1 {
 			c.proved()
@@ -81,12 +93,22 @@ func (c *connection) finished(w *waiter, r *smtp.Result) (repeated bool) {
 	return repeated
 }
 
+// probed tells the gate how the message fared that asked.
+func (c *connection) probed(w *waiter, r *smtp.Result) {
+	p := c.pool
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.probing = false
+	p.probedLocked(w, r, now)
+}
+
 // proved ends an outage with the first verdict of a connection.
 func (c *connection) proved() {
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
 	if c.authErr == nil {
-		c.target.workedLocked()
+		c.pool.workedLocked(c.target, time.Now())
 	}
 }
 
@@ -95,7 +117,13 @@ func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
 	p := c.pool
 	now := time.Now()
 	switch k := r.Err.Class; {
+	case k == smtp.ClassQuota && !refusedLogin(r.Err):
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.exhaustedLocked(r.Err, w, 0, now)
+		return false
 	case refusedLogin(r.Err), k == smtp.ClassConnectionLimit, k == smtp.ClassSessionLimit:
+		p.refusing(c.target, shared(c.target.server, r.Err))
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.heedLocked(c, r.Err, now)
@@ -127,20 +155,18 @@ func (p *Pool) heedLocked(c *connection, err *smtp.Error, now time.Time) {
 	switch err.Class {
 	case smtp.ClassAuth:
 		c.authErr, c.heeded, c.retire = err, true, closedLogin
-		p.refuseLocked(c.target, shared(c.target.server, err))
+		p.refuseLocked(c.target, shared(c.target.server, err), now)
 	case smtp.ClassAuthTemporary, smtp.ClassQuota, smtp.ClassRate: // the latter two of a login
 		c.authErr, c.retire = err, closedLogin
 	case smtp.ClassConnectionLimit:
 		c.retire = closedLimit
 		// A server that hangs up on an idle client says 421 too: no sign of crowding.
 		if stale := c.rested && c.period == 1; !stale {
-			p.lowerLocked(p.capacity-1, now)
+			p.lowerLocked(p.capacity-1, err, now)
 		}
 	case smtp.ClassSessionLimit:
 		c.retire = closedMessages
-		if n := c.completed; n > 0 && (p.sessionLimit == 0 || n < p.sessionLimit) {
-			p.sessionLimit = n
-		}
+		p.limitSessionLocked(c.completed, err, now)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/kaizenmail/kaizen/smtp"
 )
 
 // target is what the pool knows of a Target.
@@ -24,7 +26,7 @@ type target struct {
 	gated    []*connection
 	login    *connection // tries the credentials
 	proven   bool        // they have worked once
-	refused  error       // they were refused for good
+	refused  *smtp.Error // they were refused for good
 	starved  bool        // counted in Pool.starving
 	outage
 }

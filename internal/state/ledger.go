@@ -63,24 +63,42 @@ type Window struct {
 	Free time.Duration // until there is room for another one; 0: there is
 }
 
-// Windows tells how much of these limits of an account is used.
-func (d *Dir) Windows(account string, rates []limit.Rate) ([]Window, error) {
-	var u usage
-	if _, err := read(filepath.Join(d.path, limitsDir, fileName(account)+".json"), &u); err != nil {
+// Usage is how much of an account's limits is used.
+type Usage struct {
+	Account string
+	Windows []Window // those that were asked for last
+}
+
+// Usages are those of all accounts. Nothing is locked for it: what a process is
+// about to write is not in it yet.
+func (d *Dir) Usages() ([]Usage, error) {
+	files, err := filepath.Glob(filepath.Join(d.path, limitsDir, "*.json"))
+	if err != nil {
 		return nil, err
 	}
-	now := u.Clock.now(d.clock())
+	var all []Usage
+	for _, file := range files {
+		var u usage
+		if damaged, err := read(file, &u); err != nil {
+			return all, err
+		} else if !damaged {
+			all = append(all, Usage{u.Account, u.show(u.Clock.now(d.clock()))})
+		}
+	}
+	return all, nil
+}
+
+func (u *usage) show(now time.Duration) (windows []Window) {
 	var held limit.Use
 	for _, o := range u.Owners {
 		held = held.Plus(o.Held)
 	}
-	windows := make([]Window, 0, len(rates))
-	for _, r := range rates {
+	for _, r := range u.Rates {
 		w := Window{Rate: r, Used: u.used(r, now) + held.Of(r.Unit)}
 		if over := w.Used + 1 - int64(r.Count); over > 0 {
 			w.Free = u.free(r, now, over)
 		}
 		windows = append(windows, w)
 	}
-	return windows, nil
+	return windows
 }

@@ -2,7 +2,6 @@ package state
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -15,10 +14,10 @@ type Record struct {
 	Account string `json:"account"`
 	// Stop is set while nothing may be sent.
 	Stop *Stop `json:"stop,omitempty"`
+	// Pause is set while an allowance is used up.
+	Pause *Pause `json:"pause,omitempty"`
 	// Learned is what servers were seen to take, by host:port.
 	Learned map[string]Learned `json:"learned,omitempty"`
-	// Pace is how fast a server was seen to take messages; its form is the sender's.
-	Pace json.RawMessage `json:"pace,omitempty"`
 }
 
 // Stop is why an account was stopped: its login was refused.
@@ -33,6 +32,15 @@ type Stop struct {
 	Mark []byte `json:"mark"`
 }
 
+// Pause is an account that is left alone for a while.
+type Pause struct {
+	Until  time.Time  `json:"until"`
+	Server string     `json:"server"`
+	Phase  smtp.Phase `json:"phase"`
+	Class  smtp.Class `json:"class"`
+	Reply  smtp.Reply `json:"reply,omitzero"`
+}
+
 // Learned is what a server takes, and why we think so. Zero is unknown.
 type Learned struct {
 	Connections       int       `json:"connections,omitempty"`
@@ -41,6 +49,10 @@ type Learned struct {
 	Messages          int       `json:"messages,omitempty"` // on a connection
 	MessagesReason    string    `json:"messages_reason,omitempty"`
 	MessagesAt        time.Time `json:"messages_at,omitzero"`
+	// Rate is for people, Pace for the limiter.
+	Rate       string    `json:"rate,omitempty"`
+	RateReason string    `json:"rate_reason,omitempty"`
+	RateAt     time.Time `json:"rate_at,omitzero"`
 }
 
 // Record returns what is known of an account, which may be nothing. A damaged

@@ -13,7 +13,8 @@ import (
 type usage struct {
 	Account string            `json:"account"`
 	Clock   mark              `json:"clock"`
-	Keep    time.Duration     `json:"keep"` // the longest window that was ever asked for
+	Rates   []limit.Rate      `json:"rates,omitempty"` // that were asked for last
+	Keep    time.Duration     `json:"keep"`            // the longest window that was ever asked for
 	Done    []done            `json:"done,omitempty"`
 	Owners  map[string]*owner `json:"owners,omitempty"`
 	// blank: what was known is lost, so that everything may have been used just now.
@@ -39,6 +40,9 @@ const longestKept = 32 * 24 * time.Hour
 func (u *usage) exchange(id string, now time.Duration, age func(time.Time) time.Duration, x limit.Exchange) limit.Grant {
 	own := u.own(id)
 	own.Rates = x.Rates
+	if len(x.Rates) > 0 {
+		u.Rates = x.Rates
+	}
 	for _, r := range x.Rates {
 		u.Keep = min(max(u.Keep, r.Per), longestKept)
 	}

@@ -1,0 +1,246 @@
+package pool
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// Condition is how well an account serves.
+type Condition uint8
+
+// The conditions.
+const (
+	Healthy  Condition = iota
+	Degraded           // messages go out, but slower than they could, or some of them fail
+	Down               // no message goes out
+)
+
+// Cause is why an account is not healthy.
+type Cause uint8
+
+// The causes, the worst first among those that hold at a time.
+const (
+	CauseNone        Cause = iota
+	CauseLogin             // the login was refused: nothing is tried until Resume
+	CauseOutage            // no connection can be made, and none is open
+	CauseQuota             // an allowance is used up
+	CauseTrouble           // no further connection can be made
+	CauseThrottled         // the server takes messages slower than they come
+	CauseConnections       // the server takes fewer connections than wanted
+)
+
+// Health is how an account is doing.
+type Health struct {
+	Server    string // of the target that was used last
+	Condition Condition
+	Cause     Cause
+	Reason    string
+	Since     time.Time   // of the condition
+	NextProbe time.Time   // nothing is tried before; zero: nothing is waited for
+	Err       *smtp.Error // what the server or the network said, if that is why
+	// Expires is when the server's certificate does; zero: no TLS, or no
+	// connection yet.
+	Expires  time.Time
+	Accepted time.Time // when a message was last accepted
+	Learned  Learned
+}
+
+// Learned is what a server was seen to take, and by what we know. Zero numbers
+// are unknown.
+type Learned struct {
+	Connections       int
+	ConnectionsReason string
+	ConnectionsAt     time.Time
+	Messages          int // on a connection
+	MessagesReason    string
+	MessagesAt        time.Time
+	Rate              string // for people
+	RateReason        string
+	RateAt            time.Time
+}
+
+// Health tells how the account is doing.
+func (p *Pool) Health() Health {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.diagnoseLocked(now)
+	h.Since = p.told.since
+	if h.Condition != p.told.condition { // by the passing of time alone
+		h.Since = now
+	}
+	return h
+}
+
+// told is what was last told of the health.
+type told struct {
+	condition Condition
+	cause     Cause
+	expiring  bool
+	since     time.Time
+}
+
+// expiryWarning is how long before its end a certificate is worth a word.
+const expiryWarning = 14 * 24 * time.Hour
+
+// Expiring reports whether the certificate ends soon, or has.
+func (h *Health) Expiring(now time.Time) bool {
+	return !h.Expires.IsZero() && h.Expires.Sub(now) < expiryWarning
+}
+
+// reviewHealthLocked tells about the health if it has changed. Whatever may
+// change it calls this.
+func (p *Pool) reviewHealthLocked(now time.Time) {
+	if p.closing {
+		return // what fails now does so because of that
+	}
+	h := p.diagnoseLocked(now)
+	is := told{h.Condition, h.Cause, h.Expiring(now), p.told.since}
+	if h.Condition != p.told.condition {
+		is.since = now
+	}
+	if is == p.told {
+		return
+	}
+	p.told = is
+	h.Since = is.since
+	if p.config.OnHealth != nil {
+		p.tellLocked(func() { p.config.OnHealth(h) })
+	}
+}
+
+func (p *Pool) diagnoseLocked(now time.Time) Health {
+	h := Health{Learned: p.learned, Expires: p.expires}
+	if at := p.count.lastAccepted.Load(); at != 0 {
+		h.Accepted = time.Unix(0, at)
+	}
+	t := p.current
+	if t == nil {
+		return h
+	}
+	h.Server = t.server
+	switch {
+	case t.refused != nil:
+		h.blame(Down, CauseLogin, t.refused, "the login was refused")
+	case t.failure != nil && t.live == 0:
+		h.blame(Down, CauseOutage, t.failure, "no connection can be made")
+		h.NextProbe = t.retryAt
+	case p.quota.strikes > 0:
+		h.blame(Down, CauseQuota, p.quota.err, "an allowance is used up")
+		h.NextProbe = p.quota.until
+	case t.failure != nil:
+		h.blame(Degraded, CauseTrouble, t.failure, "no further connection can be made")
+		h.NextProbe = t.retryAt
+	default:
+		p.diagnoseLimitsLocked(&h, now)
+	}
+	if h.NextProbe.Before(now) {
+		h.NextProbe = time.Time{}
+	}
+	return h
+}
+
+func (p *Pool) diagnoseLimitsLocked(h *Health, now time.Time) {
+	if p.capacity < p.config.Connections {
+		h.Condition, h.Cause = Degraded, CauseConnections
+		h.Reason = fmt.Sprintf("%d of %d connections are used: %s", p.capacity, p.config.Connections, p.learned.ConnectionsReason)
+	}
+}
+
+func (h *Health) blame(c Condition, why Cause, err *smtp.Error, what string) {
+	h.Condition, h.Cause, h.Err = c, why, err
+	h.Reason = what + ": " + err.Error()
+}
+
+// tellLocked has f called soon, from another goroutine, without locks, after all
+// that was told before.
+func (p *Pool) tellLocked(f func()) {
+	p.news = append(p.news, f)
+	if !p.telling {
+		p.telling = true
+		p.goLocked(p.tell)
+	}
+}
+
+func (p *Pool) tell() {
+	defer p.goroutineEnded()
+	for {
+		p.mu.Lock()
+		news := p.news
+		p.news = nil
+		if len(news) == 0 {
+			p.telling = false
+			p.mu.Unlock()
+			return
+		}
+		p.mu.Unlock()
+		for _, f := range news {
+			f()
+		}
+	}
+}
+
+// learnLocked notes what the server takes, and tells it.
+func (p *Pool) learnLocked() {
+	if learned := p.learned; p.config.OnLearned != nil {
+		p.tellLocked(func() { p.config.OnLearned(learned) })
+	}
+}
+
+// lowerLocked takes less connections, as the server wants; at least one.
+func (p *Pool) lowerLocked(capacity int, why *smtp.Error, now time.Time) {
+	p.capacity = max(1, capacity)
+	p.capacityAt = now
+	p.learned.Connections, p.learned.ConnectionsReason, p.learned.ConnectionsAt = p.capacity, words(why), now
+	p.learnLocked()
+	p.reviewHealthLocked(now)
+}
+
+// raiseLocked allows one connection more after a minute of success.
+func (p *Pool) raiseLocked(now time.Time) {
+	if p.capacity >= p.config.Connections || now.Sub(p.capacityAt) < time.Minute {
+		return
+	}
+	p.capacity++
+	p.capacityAt = now
+	p.learned.Connections = p.capacity
+	if p.capacity == p.config.Connections {
+		p.learned.Connections, p.learned.ConnectionsReason, p.learned.ConnectionsAt = 0, "", time.Time{}
+		p.learnLocked()
+	}
+	p.reviewHealthLocked(now)
+}
+
+// limitSessionLocked learns how many messages a connection takes.
+func (p *Pool) limitSessionLocked(n int, why *smtp.Error, now time.Time) {
+	if n < 1 || p.learned.Messages > 0 && n >= p.learned.Messages {
+		return
+	}
+	p.learned.Messages, p.learned.MessagesReason, p.learned.MessagesAt = n, words(why), now
+	p.learnLocked()
+}
+
+// words are what the server said.
+func words(err *smtp.Error) string {
+	if !err.Reply.IsZero() {
+		return err.Reply.String()
+	}
+	return err.Error()
+}
+
+// forgetAfter is how long what was learned before the pool began is believed.
+const forgetAfter = 24 * time.Hour
+
+// recallLocked starts with what an earlier pool learned.
+func (p *Pool) recallLocked(l Learned, now time.Time) {
+	if l.Connections > 0 && now.Sub(l.ConnectionsAt) < forgetAfter {
+		p.capacity = min(p.capacity, l.Connections)
+		p.capacityAt = l.ConnectionsAt
+		p.learned.Connections, p.learned.ConnectionsReason, p.learned.ConnectionsAt = l.Connections, l.ConnectionsReason, l.ConnectionsAt
+	}
+	if l.Messages > 0 && now.Sub(l.MessagesAt) < forgetAfter {
+		p.learned.Messages, p.learned.MessagesReason, p.learned.MessagesAt = l.Messages, l.MessagesReason, l.MessagesAt
+	}
+}

@@ -1,0 +1,234 @@
+package kaizen
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kaizenmail/kaizen/internal/limit"
+	"github.com/kaizenmail/kaizen/internal/pool"
+	"github.com/kaizenmail/kaizen/internal/state"
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// clientState is a client's part in its state directory.
+type clientState struct {
+	open    func() (*state.Dir, error)
+	close   sync.Once
+	dir     *state.Dir // set once it was opened
+	ended   chan struct{}
+	publish sync.WaitGroup
+}
+
+// openState opens Config.StateDir and begins to show others how we are doing.
+func (c *Client) openState() (*state.Dir, error) {
+	if c.config.StateDir == "" {
+		return nil, nil
+	}
+	dir, err := state.Open(c.config.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, errors.Join(errClientClosed, dir.Close())
+	}
+	c.state.dir = dir
+	c.state.ended = make(chan struct{})
+	c.state.publish.Go(func() { c.publish(dir) })
+	return dir, nil
+}
+
+// keep makes the keeper of an account.
+func (c *Client) keep(a *Account) (*keeper, error) {
+	dir, err := c.state.open()
+	if err == nil {
+		var k *keeper
+		if k, err = newKeeper(dir, a.label(), c.config.Logger); err == nil {
+			return k, nil
+		}
+	}
+	if errors.Is(err, errClientClosed) {
+		return nil, &Error{Account: a.label(), Phase: smtp.PhaseWaiting, Class: ErrClosed, Err: errClientClosed}
+	}
+	return nil, &Error{Account: a.label(), Phase: smtp.PhaseWaiting, Class: ErrState, Err: err,
+		Hint: "make Config.StateDir a folder that can be written"}
+}
+
+// closeState leaves the state directory, after all pools have ended.
+func (c *Client) closeState(ctx context.Context) (err error) {
+	c.state.close.Do(func() {
+		c.mu.Lock()
+		dir := c.state.dir
+		var limiters []*limit.Limiter
+		for _, l := range c.lanes {
+			limiters = append(limiters, l.limiter)
+		}
+		c.mu.Unlock()
+		if dir == nil {
+			return
+		}
+		var errs []error
+		for _, l := range limiters {
+			errs = append(errs, l.Close(ctx))
+		}
+		close(c.state.ended)
+		c.state.publish.Wait()
+		err = errors.Join(append(errs, dir.Close())...)
+	})
+	return err
+}
+
+// published is what a process shows of one account.
+type published struct {
+	Health Health `json:"health"`
+	Stats  Stats  `json:"stats"`
+}
+
+// publishEvery is how often a process shows how it is doing.
+const publishEvery = time.Second
+
+func (c *Client) publish(dir *state.Dir) {
+	ticker := time.NewTicker(publishEvery)
+	defer ticker.Stop()
+	var last []published
+	for {
+		select {
+		case <-c.state.ended:
+			return
+		case <-ticker.C:
+		}
+		if now := c.published(); !reflect.DeepEqual(now, last) {
+			last = now
+			// That others cannot see it harms no message, and the next second tries again.
+			_ = dir.Publish(now)
+		}
+	}
+}
+
+func (c *Client) published() (list []published) {
+	stats := c.Stats()
+	for _, h := range c.Health() {
+		i := slices.IndexFunc(stats, func(s Stats) bool { return s.Account == h.Account })
+		if i >= 0 {
+			list = append(list, published{h, stats[i]})
+		}
+	}
+	return list
+}
+
+// Status is what a state directory tells of one account.
+type Status struct {
+	Account string `json:"account"`
+	// Health is the worst that any process tells; where none is sending, what is
+	// remembered.
+	Health Health `json:"health"`
+	// Limits are those that hold, with what all processes together have used.
+	Limits []LimitStatus `json:"limits,omitempty"`
+	// Processes are those that use the account now.
+	Processes []ProcessStatus `json:"processes,omitempty"`
+}
+
+// LimitStatus is how much of a rate is used.
+type LimitStatus struct {
+	Rate Rate          `json:"rate"`
+	Used int64         `json:"used"`           // within its span, up to now
+	Free time.Duration `json:"free,omitempty"` // until there is room for one more; 0: there is
+}
+
+// ProcessStatus is a process that uses an account.
+type ProcessStatus struct {
+	PID     int       `json:"pid"`
+	Program string    `json:"program"`
+	Written time.Time `json:"written"` // when it last had something new to tell
+	Health  Health    `json:"health"`
+	Stats   Stats     `json:"stats"`
+}
+
+// ReadStatus tells what the state directory of other clients (see
+// [Config.StateDir]) knows, in the order of the accounts' names. Nothing is sent
+// or changed. A folder that is not there is an empty one.
+func ReadStatus(stateDir string) ([]Status, error) {
+	dir := state.View(stateDir)
+	all := make(map[string]*Status)
+	of := func(account string) *Status {
+		if all[account] == nil {
+			all[account] = &Status{Account: account, Health: Health{Account: account}}
+		}
+		return all[account]
+	}
+	records, err := dir.Records()
+	for _, r := range records {
+		of(r.Account).recall(&r)
+	}
+	snapshots, err2 := dir.Snapshots()
+	for _, s := range snapshots {
+		var list []published
+		if err := json.Unmarshal(s.Content, &list); err != nil {
+			continue // another version's
+		}
+		for _, p := range list {
+			of(p.Health.Account).meet(ProcessStatus{PID: s.PID, Program: s.Program, Written: s.Written, Health: p.Health, Stats: p.Stats})
+		}
+	}
+	usages, err3 := dir.Usages()
+	for _, u := range usages {
+		of(u.Account).measure(u.Windows)
+	}
+	list := make([]Status, 0, len(all))
+	for _, s := range all {
+		list = append(list, *s)
+	}
+	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.Account, b.Account) })
+	if err := errors.Join(err, err2, err3); err != nil {
+		return list, fmt.Errorf("read the state folder %s: %w", stateDir, err)
+	}
+	return list, nil
+}
+
+// recall takes what is remembered of an account.
+func (s *Status) recall(r *state.Record) {
+	h := &s.Health
+	if p := r.Pause; p != nil && time.Now().Before(p.Until) {
+		h.Condition, h.Cause, h.Server, h.NextProbe = Down, CauseQuota, p.Server, p.Until
+		h.Reason = "an allowance is used up: " + p.Reply.String()
+	}
+	if r.Stop != nil {
+		h.Condition, h.Cause, h.Server, h.Since = Down, CauseLogin, r.Stop.Server, r.Stop.Since
+		h.Reason = "the login was refused: " + r.Stop.Text
+	}
+	for server, l := range r.Learned {
+		if h.Server == "" {
+			h.Server = server
+		}
+		h.Learned = append(h.Learned, learnedLimits(pool.Learned(l), new(smtp.Memory))...)
+	}
+}
+
+// meet takes what a process tells. A stop on record is the worst of all.
+func (s *Status) meet(p ProcessStatus) {
+	first := len(s.Processes) == 0
+	s.Processes = append(s.Processes, p)
+	latest := s.Health.LastAccepted
+	if p.Health.LastAccepted.After(latest) {
+		latest = p.Health.LastAccepted
+	}
+	if !s.Health.Stopped() && (first || p.Health.Condition > s.Health.Condition) {
+		s.Health = p.Health
+	}
+	s.Health.LastAccepted = latest
+}
+
+func (s *Status) measure(windows []state.Window) {
+	for _, w := range windows {
+		rate := Rate{Count: w.Rate.Count, Per: w.Rate.Per, Unit: Unit(w.Rate.Unit)}
+		s.Limits = append(s.Limits, LimitStatus{Rate: rate, Used: w.Used, Free: w.Free})
+	}
+}
