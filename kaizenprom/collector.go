@@ -4,7 +4,7 @@
 //	prometheus.MustRegister(kaizenprom.New(client, kaizenprom.Options{}))
 //
 // docs/metrics.md lists the metrics, with queries and alerts. Nothing is kept up
-// to date between scrapes: each reads [kaizen.Client.Stats].
+// to date between scrapes: each reads [kaizen.Client.Stats] and Health.
 //
 // No metric holds a credential. The label "account" is a name, and by default
 // holds no mail address either; see [Options].
@@ -75,22 +75,29 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements [prometheus.Collector].
 func (c *collector) Collect(to chan<- prometheus.Metric) {
-	for label, s := range c.byLabel(c.client.Stats()) {
-		s.collect(label, to)
+	health := make(map[string]kaizen.Health)
+	for _, h := range c.client.Health() { // before the statistics, which then have all of these accounts
+		health[h.Account] = h
+	}
+	for label, sum := range c.byLabel(c.client.Stats(), health) {
+		sum.collect(label, to)
 	}
 }
 
 // byLabel adds up the accounts of each label.
-func (c *collector) byLabel(stats []kaizen.Stats) map[string]*figures {
+func (c *collector) byLabel(stats []kaizen.Stats, health map[string]kaizen.Health) map[string]*figures {
 	sums := make(map[string]*figures)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range stats {
 		label := c.labelLocked(stats[i].Account)
 		if sums[label] == nil {
-			sums[label] = new(figures)
+			sums[label] = newFigures()
 		}
 		sums[label].add(&stats[i])
+		if h, ok := health[stats[i].Account]; ok {
+			sums[label].addHealth(&h)
+		}
 	}
 	return sums
 }

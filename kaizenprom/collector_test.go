@@ -84,14 +84,16 @@ func accountsOf(all map[string]float64) []string {
 // The names keep to the conventions, and every metric is there after one message.
 func TestLint(t *testing.T) {
 	t.Parallel()
-	s := memoryServer(t, smtptest.Config{})
+	s := memoryServer(t, smtptest.Config{TLS: smtptest.TLSStartTLS})
 	client := kaizen.New(kaizen.Config{})
 	defer client.Close()
 	c := kaizenprom.New(client, kaizenprom.Options{})
 	if n := testutil.CollectAndCount(c); n != 0 {
 		t.Errorf("%d series without an account", n)
 	}
-	if _, err := client.Send(t.Context(), account(s, "work"), note("bob@example.net")); err != nil {
+	a := account(s, "work")
+	a.TLS, a.TLSConfig = smtp.TLSStartTLS, s.ClientTLS()
+	if _, err := client.Send(t.Context(), a, note("bob@example.net")); err != nil {
 		t.Fatal(err)
 	}
 	problems, err := testutil.CollectAndLint(c)
@@ -153,6 +155,40 @@ func TestFigures(t *testing.T) {
 	}
 	if idle[`kaizen_connections{account="work",state="idle"}`] != 1 {
 		t.Error("no idle connection before the end")
+	}
+}
+
+// An account whose login is refused is down, and says why; those of one label
+// are counted.
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	s := memoryServer(t, smtptest.Config{Auth: &smtptest.Auth{Users: map[string]string{"ann": "geheim"}}})
+	client := kaizen.New(kaizen.Config{})
+	defer client.Close()
+	c := kaizenprom.New(client, kaizenprom.Options{MaxAccounts: 1})
+	for _, password := range []string{"geheim", "wrong", "wrong too"} {
+		a := account(s, "account of "+password)
+		a.Username, a.Password = "ann", password
+		_, _ = client.Send(t.Context(), a, note("bob@example.net"))
+	}
+	got := series(t, c)
+	for name, want := range map[string]float64{
+		`kaizen_account_health{account="account of geheim",state="healthy"}`:  1,
+		`kaizen_account_health{account="account of geheim",state="down"}`:     0,
+		`kaizen_account_health{account="other",state="down"}`:                 2,
+		`kaizen_account_unhealthy{account="other",cause="login"}`:             2,
+		`kaizen_account_unhealthy{account="other",cause="outage"}`:            0,
+		`kaizen_account_unhealthy{account="account of geheim",cause="login"}`: 0,
+	} {
+		if value, found := got[name]; !found || value != want {
+			t.Errorf("%s is %g, want %g", name, value, want)
+		}
+	}
+	if got[`kaizen_last_accepted_timestamp_seconds{account="account of geheim"}`] < 1e9 {
+		t.Error("no message was accepted")
+	}
+	if _, found := got[`kaizen_last_accepted_timestamp_seconds{account="other"}`]; found {
+		t.Error("a message was accepted for those who could not log in")
 	}
 }
 

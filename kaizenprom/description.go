@@ -10,6 +10,11 @@ var (
 	learnedConnections = describe("learned_connections", "Connections that the server lets us have, as learned; at most the account's limit.")
 	learnedMessages    = describe("learned_messages_per_connection", "Messages that the server takes on one connection, as learned; 0 if it was not learned.")
 
+	accountHealth      = describe("account_health", "Whether the account is in that state: 1 or 0. Before its first use, and after its connections were closed, it is in none.", "state")
+	accountUnhealthy   = describe("account_unhealthy", "Whether the account is not healthy for that cause: 1 or 0.", "cause")
+	certificateExpires = describe("certificate_expires_timestamp_seconds", "When the server's certificate ends; missing without TLS.")
+	lastAccepted       = describe("last_accepted_timestamp_seconds", "When the server last accepted a message; missing if it never has.")
+
 	messagesWaiting  = describe("messages_waiting", "Messages in line now.")
 	messagesInFlight = describe("messages_in_flight", "Messages on a connection now.")
 	transactions     = describe("transactions_total", "Transactions by their outcome, as their senders were told.", "outcome")
@@ -29,6 +34,7 @@ var (
 // descriptions are all of the above.
 var descriptions = []*prometheus.Desc{
 	connections, connectionsOpened, connectionsReused, connectionsClosed, learnedConnections, learnedMessages,
+	accountHealth, accountUnhealthy, certificateExpires, lastAccepted,
 	messagesWaiting, messagesInFlight, transactions, canceled, late, repeated, rateWaits, recipients, acceptedBytes, failures,
 	waitSeconds, transactionSeconds, handshakeSeconds,
 }

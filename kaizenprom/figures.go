@@ -12,6 +12,12 @@ type figures struct {
 	kaizen.Stats // the sums; of SessionLimit the least
 	closed       map[string]int64
 	failures     map[string]int64
+	health
+}
+
+func newFigures() *figures {
+	return &figures{closed: make(map[string]int64), failures: make(map[string]int64),
+		health: health{states: make(map[kaizen.Condition]int), causes: make(map[kaizen.Cause]int)}}
 }
 
 // add takes one account in.
@@ -33,20 +39,17 @@ func (f *figures) add(s *kaizen.Stats) {
 	if s.SessionLimit > 0 && (f.SessionLimit == 0 || s.SessionLimit < f.SessionLimit) {
 		f.SessionLimit = s.SessionLimit
 	}
-	f.closed, f.failures = addCounts(f.closed, s.Closed), addCounts(f.failures, s.Failures)
+	addCounts(f.closed, s.Closed)
+	addCounts(f.failures, s.Failures)
 	addHistogram(&f.Wait, &s.Wait)
 	addHistogram(&f.Transaction, &s.Transaction)
 	addHistogram(&f.Handshake, &s.Handshake)
 }
 
-func addCounts(sum, more map[string]int64) map[string]int64 {
-	if sum == nil {
-		sum = make(map[string]int64)
-	}
+func addCounts(sum, more map[string]int64) {
 	for name, n := range more {
 		sum[name] += n
 	}
-	return sum
 }
 
 func addHistogram(sum, more *kaizen.Histogram) {
@@ -73,6 +76,7 @@ func (f *figures) collect(account string, to chan<- prometheus.Metric) {
 	}
 	f.collectConnections(gauge, counter)
 	f.collectMessages(gauge, counter)
+	f.collectHealth(account, to)
 	for d, h := range map[*prometheus.Desc]*kaizen.Histogram{waitSeconds: &f.Wait, transactionSeconds: &f.Transaction, handshakeSeconds: &f.Handshake} {
 		to <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum.Seconds(), cumulative(h), account)
 	}
