@@ -104,3 +104,20 @@ func TestSinkVocabulary(t *testing.T) {
 		})
 	}
 }
+
+// The rate changes on schedule, in the words of the profile and where it says
+// them.
+func TestSinkRateIsChanged(t *testing.T) {
+	t.Parallel()
+	sink, url, flags := profiled(t, "--profile", "ses", "--quota", "none", "--rate", "none,1/24h@1ms,1/12h@2ms,1/1h@12h", "--exit-after-connections", "2")
+	if code, out := send(t, url, flags...); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	if code, out := send(t, url, flags...); code != 75 || !strings.Contains(out, "454 Throttling failure: Maximum sending rate exceeded") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	stats, said := sink.end()
+	if stats["accepted"] != 1.0 || stats["rejected"] != 1.0 || !strings.Contains(said, "rate 1/24h after 1ms\nrate 1/12h after 2ms\n") {
+		t.Errorf("%v, %s", stats, said)
+	}
+}

@@ -35,6 +35,7 @@ Ctrl-C.`
 const sinkExample = `  kaizen sink --listen 127.0.0.1:2525 --save ./mail
   kaizen sink --tls starttls --auth ann:secret --require-auth --write-ca ca.pem
   kaizen sink --profile gmail --rate 20/1m
+  kaizen sink --profile ses --rate 10/1s,4/1s@10m,20/1s@30m   # 4 after 10 minutes, 20 after 30
   kaizen sink --latency 100ms --rate 10/1s --fault final:drop:0.01 --fault 'rcpt:reply=550 5.1.1 No such user:5th'`
 
 // sinkFlags is the command line as it was written.
@@ -52,6 +53,7 @@ type sinkFlags struct {
 	profile, quota                  string
 	unknown                         []string
 	vocabulary                      sinkVocabulary
+	schedule                        []rateChange // read from rate
 }
 
 func newSinkCommand(app *app) *cobra.Command {
@@ -91,7 +93,7 @@ func newSinkCommand(app *app) *cobra.Command {
 	flags.IntVar(&f.limits.RecipientsPerMessage, "max-recipients", 0, "recipients of a message; default no limit")
 	flags.IntVar(&f.limits.MessagesPerConnection, "max-messages", 0, "messages on a connection; default no limit")
 	flags.IntVar(&f.limits.Connections, "max-connections", 0, "connections at once; default no limit")
-	flags.StringVar(&f.rate, "rate", "none", "messages accepted in any window, as 10/1s")
+	flags.StringVar(&f.rate, "rate", "none", "messages accepted in any window, as 10/1s; changed while it runs by 10/1s,5/1s@1m,none@2m")
 	flags.StringVar(&f.quota, "quota", "none", "and in another, longer one, as 500/24h")
 	flags.StringSliceVar(&f.unknown, "unknown-recipient", nil, "refuse these recipients, or all @example.com")
 	flags.StringVar(&f.save, "save", "", "keep messages in this folder, as Maildir [-d -D]")
@@ -230,7 +232,14 @@ func (f *sinkFlags) readFaults(c *smtptest.Config, _ func(string) bool) error {
 }
 
 func (f *sinkFlags) readRates(c *smtptest.Config, changed func(string) bool) error {
-	if err := readRate("rate", f.rate, changed, &c.Limits.Rate); err != nil {
+	first, changes, err := cutSchedule(f.rate)
+	if err != nil {
+		return err
+	}
+	if err := readRate("rate", first, changed, &c.Limits.Rate); err != nil {
+		return err
+	}
+	if f.schedule, err = parseSchedule(changes, c.Limits.Rate); err != nil {
 		return err
 	}
 	return readRate("quota", f.quota, changed, &c.Limits.Quota)

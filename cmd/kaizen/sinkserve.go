@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/kaizenmail/kaizen/smtp/smtptest"
@@ -27,7 +28,7 @@ func (f *sinkFlags) run(ctx context.Context, app *app, config smtptest.Config) e
 	if err := f.announce(app.stderr, server); err != nil {
 		return err
 	}
-	f.wait(ctx, app.stderr, server)
+	f.serve(ctx, app.stderr, server)
 	stats := server.Stats()
 	if err := server.Close(); err != nil {
 		return err
@@ -38,6 +39,16 @@ func (f *sinkFlags) run(ctx context.Context, app *app, config smtptest.Config) e
 		}
 	}
 	return printSinkStats(app.stdout, stats)
+}
+
+// serve follows the schedule of rates until it is time to end.
+func (f *sinkFlags) serve(ctx context.Context, stderr io.Writer, server *smtptest.Server) {
+	following, stop := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() { follow(following, f.schedule, stderr, server) })
+	f.wait(ctx, stderr, server)
+	stop()
+	done.Wait()
 }
 
 const (

@@ -113,6 +113,7 @@ func (l *Limiter) Next(now time.Time, message Use) (at time.Time, bound Rate, kn
 	}
 	if bound == (Rate{}) && l.lacksLocked(now, message) {
 		l.waited = true
+		l.askLocked(now, message)
 		return l.retryAt, l.bound, false
 	}
 	return at, bound, true

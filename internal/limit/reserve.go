@@ -102,11 +102,7 @@ func (l *Limiter) spendLocked(now time.Time, message Use) (Use, bool) {
 	}
 	want := l.counted(message)
 	if !l.credit.Covers(want) {
-		l.wanted = want
-		if l.dry.IsZero() {
-			l.dry = now
-		}
-		l.stirLocked(now)
+		l.askLocked(now, message)
 		return Use{}, false
 	}
 	l.credit = l.credit.Minus(want)
@@ -117,6 +113,15 @@ func (l *Limiter) spendLocked(now time.Time, message Use) (Use, bool) {
 		l.stirLocked(now)
 	}
 	return want, true
+}
+
+// askLocked has the ledger asked for a message.
+func (l *Limiter) askLocked(now time.Time, message Use) {
+	l.wanted = l.counted(message)
+	if l.dry.IsZero() {
+		l.dry = now
+	}
+	l.stirLocked(now)
 }
 
 func (l *Limiter) refundLocked(granted Use) {

@@ -107,7 +107,7 @@ func (s *session) conclude(x *exchange, err error) error {
 	default:
 		return err
 	}
-	if r, taken := s.server.logins.take(time.Now(), 1); !taken && reply.Code != 501 {
+	if r, taken := s.server.logins.takeOne(time.Now()); !taken && reply.Code != 501 {
 		reply = r
 	}
 	if verdict := s.config.Auth.Verdict; verdict != nil && reply.Code != 501 {
