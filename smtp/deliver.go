@@ -20,7 +20,7 @@ func (c *Conn) content(x *exchange, next func(ahead bool) *Transaction) (ahead *
 	if x.settled {
 		return c.finish(x, next)
 	}
-	x.result.EnvelopeTime = time.Since(x.result.Started)
+	x.result.EnvelopeTime = x.sinceStarted()
 	x.t.writing.Store(c)
 	if x.t.withdrawn() {
 		return nil, c.abandon(x, c.canceled(PhaseBody))
@@ -113,6 +113,10 @@ func (c *Conn) interrupted(x *exchange, err error) *Error {
 	return lost
 }
 
+// sinceStarted is never zero, though a clock may be coarse: zero says that it did
+// not come to that.
+func (x *exchange) sinceStarted() time.Duration { return max(time.Since(x.result.Started), 1) }
+
 func (x *exchange) progress() {
 	if x.t.Progress != nil {
 		x.t.Progress(x.octets())
@@ -193,7 +197,7 @@ func (c *Conn) flushLast(x *exchange, end int) *Error {
 	w.out = w.out[:0]
 	if err == nil {
 		if !x.settled {
-			x.result.ContentTime = time.Since(x.result.Started)
+			x.result.ContentTime = x.sinceStarted()
 			x.progress()
 		}
 		return nil

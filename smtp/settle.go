@@ -18,7 +18,7 @@ func (c *Conn) settle(x *exchange, cause *Error) {
 	x.mailCounted()
 	r := x.result
 	if !r.Started.IsZero() {
-		r.Duration = time.Since(r.Started)
+		r.Duration = max(time.Since(r.Started), r.EnvelopeTime, r.ContentTime)
 		if x.before == 0 {
 			info := c.info
 			r.Opened = &info

@@ -41,6 +41,7 @@ type benchFlags struct {
 	rcpt                  []string
 	compose, once, json   bool
 	maxFailures           int
+	metrics               metricsFlag
 }
 
 func newBenchCommand(app *app) *cobra.Command {
@@ -59,7 +60,7 @@ func newBenchCommand(app *app) *cobra.Command {
 			if err != nil {
 				return &usageError{command: cmd.CommandPath(), err: err}
 			}
-			return app.bench(cmd.Context(), plan, f.json)
+			return app.bench(cmd.Context(), plan, &f)
 		},
 	}
 	flags := cmd.Flags()
@@ -77,12 +78,13 @@ func newBenchCommand(app *app) *cobra.Command {
 	flags.BoolVar(&f.once, "once", false, "a connection for each message, no pool")
 	flags.BoolVar(&f.json, "json", false, "print JSON")
 	flags.IntVar(&f.maxFailures, "max-failures", 5, "stop after as many messages that were not accepted")
+	f.metrics.bind(flags)
 	return cmd
 }
 
 var (
 	errNoServer   = errors.New("--server is required")
-	errOnceLimits = errors.New("--once has no pool: it takes no --rate, --connections or --messages-per-connection")
+	errOnceLimits = errors.New("--once has no pool: it takes no --rate, --connections, --messages-per-connection or --metrics")
 )
 
 // plan checks the flags; changed tells which of them were given.
@@ -94,7 +96,7 @@ func (f *benchFlags) plan(changed func(name string) bool) (*benchPlan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--server: %w", err)
 	}
-	if f.once && (changed("rate") || changed("connections") || changed("messages-per-connection")) {
+	if f.once && (changed("rate") || changed("connections") || changed("messages-per-connection") || f.metrics != "") {
 		return nil, errOnceLimits
 	}
 	if err := f.checkCounts(changed); err != nil {
@@ -157,9 +159,15 @@ func (f *benchFlags) limit(a *kaizen.Account) error {
 }
 
 // bench measures and prints, also what came about before an error.
-func (a *app) bench(ctx context.Context, plan *benchPlan, asJSON bool) error {
+func (a *app) bench(ctx context.Context, plan *benchPlan, f *benchFlags) error {
+	plan.client = kaizen.New(kaizen.Config{})
+	metrics, err := a.serveMetrics(f.metrics, plan.client)
+	if err != nil {
+		return err
+	}
 	result, failed := plan.run(ctx)
-	if err := result.print(a.stdout, asJSON); err != nil {
+	failed = errors.Join(failed, metrics.close())
+	if err := result.print(a.stdout, f.json); err != nil {
 		return withCode(exitIO, fmt.Errorf("print the result: %w", err))
 	}
 	return failed

@@ -20,6 +20,7 @@ type benchPlan struct {
 	senders     int
 	once        bool
 	maxFailures int
+	client      *kaizen.Client // is closed at the end; default: a new one
 }
 
 // benchGrace is how long messages on their way may take after Ctrl-C.
@@ -34,14 +35,16 @@ func (p *benchPlan) run(ctx context.Context) (*benchResult, error) {
 			dialled.Add(1)
 		}
 	}}
-	client := kaizen.New(kaizen.Config{})
-	load := &load{plan: p, client: client, began: time.Now(), stop: make(chan struct{})}
+	if p.client == nil {
+		p.client = kaizen.New(kaizen.Config{})
+	}
+	load := &load{plan: p, client: p.client, began: time.Now(), stop: make(chan struct{})}
 	cpu := cpuTime()
 	load.send(ctx)
 	took := time.Since(load.began)
 	cpu = cpuTime() - cpu
 	// How the goodbyes went says nothing about the messages.
-	_ = client.Close()
+	_ = p.client.Close()
 	result := load.result(p, took, cpu)
 	result.Connections = int(dialled.Load())
 	return result, load.verdict(ctx)

@@ -71,6 +71,7 @@ type bulkCommand struct {
 	preview          string
 	first            int
 	json             bool
+	metrics          metricsFlag
 }
 
 func (b *bulkCommand) bind(cmd *cobra.Command) {
@@ -89,6 +90,7 @@ func (b *bulkCommand) bind(cmd *cobra.Command) {
 	flags.DurationVar(&b.config.GiveUp, "give-up-after", 0, "how long a server may be unreachable or busy (default 10m)")
 	flags.IntVar(&b.config.MaxFailures, "max-failures", 50, "stop when so many rows in a row were not accepted; -1: never")
 	flags.BoolVar(&b.json, "json", false, "print the summary as JSON")
+	b.metrics.bind(flags)
 }
 
 func (b *bulkCommand) run(cmd *cobra.Command, _ []string) error {
@@ -169,12 +171,23 @@ func (b *bulkCommand) compile(ctx context.Context, cmd *cobra.Command, servers [
 	return letter, nil
 }
 
-// send opens journal and table, and goes through the rows.
+// send serves metrics while the letter is sent.
 func (b *bulkCommand) send(ctx context.Context, letter *bulk.Letter, servers []bulk.Server) error {
 	total, err := b.input.count(ctx)
 	if err != nil {
 		return err
 	}
+	client := kaizen.New(kaizen.Config{Logger: b.app.logger()})
+	metrics, err := b.app.serveMetrics(b.metrics, client)
+	if err != nil {
+		return err
+	}
+	sent := b.sendWith(ctx, client, letter, servers, total)
+	return errors.Join(sent, metrics.close())
+}
+
+// sendWith opens journal and table, and goes through the rows.
+func (b *bulkCommand) sendWith(ctx context.Context, client *kaizen.Client, letter *bulk.Letter, servers []bulk.Server, total int) (err error) {
 	config := b.config
 	if config.Journal, config.History, err = b.openJournal(letter); err != nil {
 		return err
@@ -188,7 +201,7 @@ func (b *bulkCommand) send(ctx context.Context, letter *bulk.Letter, servers []b
 	config.Table, config.Letter, config.Servers = table, letter, servers
 	config.Again, config.Unique, config.Tries = b.again, b.unique, b.tries
 	config.Progress = new(bulk.Progress)
-	config.Client = kaizen.New(kaizen.Config{Logger: b.app.logger()})
+	config.Client = client
 	stop := b.app.followBulk(config.Progress, total)
 	ran := bulk.Run(ctx, config)
 	stop()
