@@ -20,6 +20,7 @@ import (
 // clientState is a client's part in its state directory.
 type clientState struct {
 	open    func() (*state.Dir, error)
+	clock   func() state.Reading // nil: the machine's
 	close   sync.Once
 	dir     *state.Dir // set once it was opened
 	ended   chan struct{}
@@ -31,7 +32,7 @@ func (c *Client) openState() (*state.Dir, error) {
 	if c.config.StateDir == "" {
 		return nil, nil
 	}
-	dir, err := state.Open(c.config.StateDir)
+	dir, err := state.OpenClock(c.config.StateDir, c.state.clock)
 	if err != nil {
 		return nil, err
 	}

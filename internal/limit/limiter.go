@@ -24,6 +24,7 @@ type Limiter struct {
 	units    [Octets + 1]bool // which of them some window counts
 	waited   bool             // somebody was refused, or told to wait, since the last notice
 	reserve
+	pace Pace
 
 	listeners map[int]func()
 	listener  int
@@ -53,6 +54,7 @@ type Slot struct {
 	limiter *Limiter
 	use     Use
 	granted Use // by the ledger
+	started time.Time
 }
 
 // Take takes a slot for a message, or reports that some window has no room.
@@ -64,6 +66,10 @@ func (l *Limiter) Take(now time.Time, message Use) (Slot, bool) {
 	defer l.mu.Unlock()
 	l.advance(now)
 	message.Octets = max(message.Octets, 0) // unknown, and no window counts them
+	if l.pace.Next(now).After(now) {
+		l.waited = true
+		return Slot{}, false
+	}
 	for i := range l.windows {
 		if l.excess(&l.windows[i], message) > 0 {
 			l.waited = true
@@ -75,8 +81,9 @@ func (l *Limiter) Take(now time.Time, message Use) (Slot, bool) {
 		l.waited = true
 		return Slot{}, false
 	}
+	l.pace.Take(now)
 	l.inFlight = l.inFlight.Plus(message)
-	return Slot{limiter: l, use: message, granted: granted}, true
+	return Slot{limiter: l, use: message, granted: granted, started: now}, true
 }
 
 // Next tells when a message may find room, and which rate it waits for (the
@@ -93,6 +100,10 @@ func (l *Limiter) Next(now time.Time, message Use) (at time.Time, bound Rate, kn
 	defer l.mu.Unlock()
 	l.advance(now)
 	at, known = now, true
+	if paced := l.pace.Next(now); paced.After(now) {
+		at, bound = paced, l.pace.bounds()
+		l.waited = true // an answer may bring it nearer
+	}
 	for i := range l.windows {
 		w := &l.windows[i]
 		excess := l.excess(w, message)
@@ -111,7 +122,7 @@ func (l *Limiter) Next(now time.Time, message Use) (at time.Time, bound Rate, kn
 			at, bound = t, w.Rate
 		}
 	}
-	if bound == (Rate{}) && l.lacksLocked(now, message) {
+	if !at.After(now) && l.lacksLocked(now, message) {
 		l.waited = true
 		l.askLocked(now, message)
 		return l.retryAt, l.bound, false
@@ -181,13 +192,14 @@ func (s *Slot) Done(now time.Time) {
 }
 
 // Cancel says that MAIL was never written: the slot is free at once.
-func (s *Slot) Cancel() {
+func (s *Slot) Cancel(now time.Time) {
 	l := s.limiter
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
 	l.release(s)
+	l.pace.Cancel(now)
 	l.refundLocked(s.granted)
 	l.unlockAndTell()
 }

@@ -51,7 +51,7 @@ func TestCancelFreesAtOnce(t *testing.T) {
 	t.Parallel()
 	l := limit.New(limit.Rate{Count: 1, Per: time.Second})
 	s := take(t, l, start, 1)
-	s.Cancel()
+	s.Cancel(start)
 	s.Done(start) // too late to count
 	take(t, l, start, 1)
 }
@@ -106,7 +106,7 @@ func TestUnlimited(t *testing.T) {
 	for _, l := range []*limit.Limiter{nil, limit.New(), limit.New(limit.Rate{})} {
 		s := take(t, l, start, 1_000_000)
 		s.Done(start)
-		s.Cancel()
+		s.Cancel(start)
 		if at, _, known := l.Next(start, limit.Message(1, 0)); !known || !at.Equal(start) {
 			t.Error("an unlimited limiter makes wait")
 		}
@@ -156,14 +156,14 @@ func TestNotifyAfterARefusalOnly(t *testing.T) {
 		t.Fatal("woken though nobody was refused")
 	}
 	refused(t, l, start, 1)
-	b.Cancel()
+	b.Cancel(start)
 	if woken != 1 {
 		t.Fatalf("woken %d times", woken)
 	}
 	stop()
 	c := take(t, l, start, 1)
 	refused(t, l, start, 1)
-	c.Cancel()
+	c.Cancel(start)
 	if woken != 1 {
 		t.Fatal("woken after stop")
 	}
@@ -229,5 +229,5 @@ func TestAMessageThatNeverFitsDoesNotWait(t *testing.T) {
 	if at, _, known := l.Next(start, limit.Message(4, 0)); !woken || !known || !at.Equal(start) || l.Fits(start, limit.Message(4, 0)) == nil {
 		t.Errorf("woken %v, Next = %v, %v", woken, at, known)
 	}
-	a.Cancel()
+	a.Cancel(start)
 }

@@ -123,7 +123,7 @@ type sender struct {
 
 // next is when a message may be started.
 func (s *sender) next(now time.Time) (time.Time, bool) {
-	own, _, known := s.own.Next(now, 1)
+	own, _, known := s.own.Next(now, limit.Message(1, 0))
 	if at := s.pace.Next(now); at.After(own) {
 		own = at
 	}
@@ -187,7 +187,7 @@ func (w *world) step(end time.Duration) bool {
 
 func (w *world) start(s *sender) {
 	now := start.Add(w.now)
-	slot, ok := s.own.Take(now, 1)
+	slot, ok := s.own.Take(now, limit.Message(1, 0))
 	if !ok {
 		panic("the limiter has no room when it said it would")
 	}

@@ -74,6 +74,9 @@ func (s PaceState) String() string {
 	return text
 }
 
+// Words are the rate alone: "9.5 per second".
+func (s PaceState) Words() string { return perTime(s.PerSecond) }
+
 // perTime writes a rate in the largest unit that gives at least one message.
 func perTime(perSecond float64) string {
 	count, unit := perSecond*3600, "hour"

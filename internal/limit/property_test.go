@@ -78,7 +78,7 @@ func traffic(random *rand.Rand, l *limit.Limiter) []counted {
 		switch {
 		case !ok:
 		case random.IntN(10) == 0:
-			slot.Cancel()
+			slot.Cancel(start)
 		default:
 			delay := time.Duration(random.Int64N(int64(3 * time.Second)))
 			read := now.Add(time.Duration(random.Int64N(int64(delay) + 1)))

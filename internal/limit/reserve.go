@@ -84,7 +84,7 @@ func (l *Limiter) counted(message Use) Use {
 
 // lacksLocked reports whether credit, rather than a window, is what a message waits for.
 func (l *Limiter) lacksLocked(now time.Time, message Use) bool {
-	return l.ledger != nil && l.failedLocked(now) == nil && !l.credit.Covers(l.counted(message))
+	return l.ledger != nil && len(l.windows) > 0 && l.failedLocked(now) == nil && !l.credit.Covers(l.counted(message))
 }
 
 // failedLocked is why the ledger cannot be asked now.
@@ -97,7 +97,7 @@ func (l *Limiter) failedLocked(now time.Time) error {
 
 // spendLocked takes a message from the credit, or asks the ledger for more.
 func (l *Limiter) spendLocked(now time.Time, message Use) (Use, bool) {
-	if l.ledger == nil {
+	if l.ledger == nil || len(l.windows) == 0 {
 		return Use{}, true
 	}
 	want := l.counted(message)
@@ -132,7 +132,7 @@ func (l *Limiter) refundLocked(granted Use) {
 }
 
 func (l *Limiter) reportLocked(now time.Time, granted Use) {
-	if l.ledger == nil {
+	if l.ledger == nil || granted.IsZero() {
 		return
 	}
 	l.done = append(l.done, Done{At: now, Use: granted})

@@ -22,6 +22,7 @@ func (l *Limiter) Restrict(rates ...Rate) bool {
 			changed = true
 		}
 	}
+	l.boundPaceLocked()
 	l.unlockAndTell()
 	return changed
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kaizenmail/kaizen/internal/limit"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -59,6 +60,7 @@ type Learned struct {
 	Rate              string // for people
 	RateReason        string
 	RateAt            time.Time
+	Pace              limit.PaceState
 }
 
 // Health tells how the account is doing.
@@ -143,6 +145,11 @@ func (p *Pool) diagnoseLocked(now time.Time) Health {
 }
 
 func (p *Pool) diagnoseLimitsLocked(h *Health, now time.Time) {
+	if pace, _ := p.config.Limiter.Learned(); pace.PerSecond > 0 {
+		h.Condition, h.Cause, h.NextProbe = Degraded, CauseThrottled, pace.Until
+		h.Reason = "the server takes messages slower than they come: " + pace.String()
+		return
+	}
 	if p.capacity < p.config.Connections {
 		h.Condition, h.Cause = Degraded, CauseConnections
 		h.Reason = fmt.Sprintf("%d of %d connections are used: %s", p.capacity, p.config.Connections, p.learned.ConnectionsReason)
@@ -213,6 +220,20 @@ func (p *Pool) raiseLocked(now time.Time) {
 	p.reviewHealthLocked(now)
 }
 
+// paceChanged notes that the server complained of the rate, or stopped to.
+func (p *Pool) paceChanged() {
+	now := time.Now()
+	pace, keep := p.config.Limiter.Learned()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.learned.Rate, p.learned.RateReason, p.learned.RateAt, p.learned.Pace = "", "", time.Time{}, keep
+	if pace.PerSecond > 0 {
+		p.learned.Rate, p.learned.RateReason, p.learned.RateAt = pace.Words(), pace.Reply, pace.Complaint
+	}
+	p.learnLocked()
+	p.reviewHealthLocked(now)
+}
+
 // limitSessionLocked learns how many messages a connection takes.
 func (p *Pool) limitSessionLocked(n int, why *smtp.Error, now time.Time) {
 	if n < 1 || p.learned.Messages > 0 && n >= p.learned.Messages {
@@ -239,6 +260,9 @@ func (p *Pool) recallLocked(l Learned, now time.Time) {
 		p.capacity = min(p.capacity, l.Connections)
 		p.capacityAt = l.ConnectionsAt
 		p.learned.Connections, p.learned.ConnectionsReason, p.learned.ConnectionsAt = l.Connections, l.ConnectionsReason, l.ConnectionsAt
+	}
+	if p.config.Limiter.Recall(now, l.Pace); l.Rate != "" && now.Sub(l.RateAt) < forgetAfter {
+		p.learned.Rate, p.learned.RateReason, p.learned.RateAt, p.learned.Pace = l.Rate, l.RateReason, l.RateAt, l.Pace
 	}
 	if l.Messages > 0 && now.Sub(l.MessagesAt) < forgetAfter {
 		p.learned.Messages, p.learned.MessagesReason, p.learned.MessagesAt = l.Messages, l.MessagesReason, l.MessagesAt

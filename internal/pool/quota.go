@@ -3,6 +3,7 @@ package pool
 import (
 	"time"
 
+	"github.com/kaizenmail/kaizen/internal/limit"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -49,6 +50,12 @@ func (p *Pool) exhaustedLocked(err *smtp.Error, w *waiter, after time.Duration, 
 		p.tellLocked(func() { p.config.OnPause(told) })
 	}
 	p.reviewHealthLocked(now)
+}
+
+// longRest: the server wants to be left alone for longer than anybody waits.
+func longRest(err *smtp.Error) bool {
+	after, said := limit.RetryAfter(err.Reply.Text)
+	return err.Class == smtp.ClassRate && err.Phase != smtp.PhaseRcpt && said && after > patientWait
 }
 
 // closedLocked is why a message need not even wait.

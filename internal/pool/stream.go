@@ -18,7 +18,7 @@ func (c *connection) next(ahead bool) *smtp.Transaction {
 		return nil
 	}
 	p.leaveLocked(w)
-	w.state, w.conn, w.slot = handedOut, c, slot
+	w.state, w.conn, w.slot, w.taken = handedOut, c, slot, now
 	w.addWaited(now)
 	c.probing = p.quota.probe == w
 	p.count.wait.observe(now.Sub(w.queued))
@@ -75,9 +75,7 @@ func (c *connection) finished(w *waiter, r *smtp.Result) (repeated bool) {
 	c.pool.inFlight.Add(-1)
 	c.pool.count.tried(r)
 	c.checkLogin()
-	if r.Outcome == smtp.Accepted {
-		c.pool.count.lastAccepted.Store(r.Started.Add(r.Duration).UnixNano())
-	}
+	c.paced(w, r)
 	repeated = r.Err != nil && c.troubled(w, r)
 	if c.probing {
 		c.probed(w, r)
@@ -91,6 +89,25 @@ func (c *connection) finished(w *waiter, r *smtp.Result) (repeated bool) {
 		c.setHungry(true)
 	}
 	return repeated
+}
+
+// paced tells the limiter how fast the server takes messages.
+func (c *connection) paced(w *waiter, r *smtp.Result) {
+	p := c.pool
+	if r.Outcome == smtp.Accepted {
+		at := r.Started.Add(r.Duration)
+		p.count.lastAccepted.Store(at.UnixNano())
+		if p.config.Limiter.Accepted(at, w.taken) {
+			p.paceChanged()
+		}
+		return
+	}
+	// A rate that is said of a recipient is the recipient's.
+	if r.Err == nil || r.Err.Class != smtp.ClassRate || r.Err.Phase == smtp.PhaseRcpt || refusedLogin(r.Err) || r.Err.Reply.IsZero() {
+		return
+	}
+	p.config.Limiter.Throttled(time.Now(), w.taken, r.Err.Reply.String())
+	p.paceChanged()
 }
 
 // probed tells the gate how the message fared that asked.
@@ -117,10 +134,11 @@ func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
 	p := c.pool
 	now := time.Now()
 	switch k := r.Err.Class; {
-	case k == smtp.ClassQuota && !refusedLogin(r.Err):
+	case (k == smtp.ClassQuota || longRest(r.Err)) && !refusedLogin(r.Err):
+		after, _ := limit.RetryAfter(r.Err.Reply.Text)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.exhaustedLocked(r.Err, w, 0, now)
+		p.exhaustedLocked(r.Err, w, after, now)
 		return false
 	case refusedLogin(r.Err), k == smtp.ClassConnectionLimit, k == smtp.ClassSessionLimit:
 		p.refusing(c.target, shared(c.target.server, r.Err))

@@ -34,6 +34,7 @@ type waiter struct {
 	// The driver's own while handed out.
 	conn          *connection
 	slot          limit.Slot
+	taken         time.Time // when it was handed to the connection
 	tries, spared int
 
 	claim atomic.Uint32 // who speaks last: the connection or the caller
@@ -178,7 +179,7 @@ func (w *waiter) mailReplied() { w.conn.checkLogin() }
 func (w *waiter) done(r *smtp.Result) {
 	if w.slot != (limit.Slot{}) {
 		if r.Started.IsZero() {
-			w.slot.Cancel()
+			w.slot.Cancel(time.Now())
 		} else {
 			w.slot.Done(time.Now())
 		}

@@ -33,22 +33,18 @@ func (m mark) now(r Reading) time.Duration {
 	return m.At + max(elapsed, 0)
 }
 
-// anchor is a reading together with the process's own clock.
-type anchor struct {
-	boot    string
-	up      time.Duration
-	started time.Time
+// advance is the mark of the moment of r. A reading that lies behind, as another
+// process came first, does not count again what that has counted.
+func (m mark) advance(r Reading) mark {
+	at := m.now(r)
+	if m.Boot != "" && m.Boot == r.Boot {
+		r.Up = max(r.Up, m.Up)
+	}
+	return mark{at, r}
 }
 
-func newAnchor() anchor {
+// readClocks reads the machine's clocks.
+func readClocks() Reading {
 	boot, up := upTime()
-	return anchor{boot, up, time.Now()}
-}
-
-// read reads the machine's clocks. The process's own clock stands still while the
-// machine is suspended, and the machine's is not that of a test: the later counts.
-func (a anchor) read() Reading {
-	now := time.Now()
-	_, up := upTime()
-	return Reading{Boot: a.boot, Up: max(up, a.up+now.Sub(a.started)), Wall: now.Round(0)}
+	return Reading{Boot: boot, Up: up, Wall: time.Now().Round(0)}
 }

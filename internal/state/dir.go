@@ -59,7 +59,7 @@ func OpenClock(path string, clock func() Reading) (*Dir, error) {
 
 // View looks at a folder without joining; it need not exist. Nothing can be taken
 // of its ledgers or published.
-func View(path string) *Dir { return &Dir{path: path, clock: newAnchor().read} }
+func View(path string) *Dir { return &Dir{path: path, clock: readClocks} }
 
 // join takes a name that nobody has. Between making the file and locking it,
 // others may take it for that of a dead process and remove it.

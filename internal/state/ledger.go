@@ -40,9 +40,8 @@ func (l *ledger) step(u *usage, damaged bool, x limit.Exchange) limit.Grant {
 		*u = usage{blank: true}
 	}
 	u.Account = l.account
-	reading := l.dir.clock()
-	now := u.Clock.now(reading)
-	u.Clock = mark{now, reading}
+	u.Clock = u.Clock.advance(l.dir.clock())
+	now := u.Clock.At
 	for id := range u.Owners {
 		if !l.dir.lives(id) {
 			u.bury(id, now)

@@ -192,7 +192,7 @@ func (w *world) send(p *process) {
 	switch {
 	case !ok:
 	case w.IntN(10) == 0:
-		slot.Cancel()
+		slot.Cancel(time.Now())
 	default:
 		takes := time.Duration(w.Int64N(int64(2 * time.Second)))
 		at := time.Now().Add(time.Duration(w.Int64N(int64(takes) + 1)))

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/kaizenmail/kaizen/internal/limit"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -50,9 +51,10 @@ type Learned struct {
 	MessagesReason    string    `json:"messages_reason,omitempty"`
 	MessagesAt        time.Time `json:"messages_at,omitzero"`
 	// Rate is for people, Pace for the limiter.
-	Rate       string    `json:"rate,omitempty"`
-	RateReason string    `json:"rate_reason,omitempty"`
-	RateAt     time.Time `json:"rate_at,omitzero"`
+	Rate       string          `json:"rate,omitempty"`
+	RateReason string          `json:"rate_reason,omitempty"`
+	RateAt     time.Time       `json:"rate_at,omitzero"`
+	Pace       limit.PaceState `json:"pace,omitzero"`
 }
 
 // Record returns what is known of an account, which may be nothing. A damaged

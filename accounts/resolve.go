@@ -1,0 +1,198 @@
+package accounts
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// failureMemory is how long a password_command that failed is not run again: a
+// queue of messages would have it run without end.
+const failureMemory = 5 * time.Second
+
+// resolution is what is kept of one account. The channel is held while it is
+// made anew.
+type resolution struct {
+	making chan struct{}
+	made   *made // guarded by Store.mu
+	// forgotten counts calls of Forget, so that one during the making counts.
+	forgotten int // guarded by Store.mu
+}
+
+// made is a resolved account and what it was made of. It is not changed.
+type made struct {
+	entry   *Entry
+	account kaizen.Account
+	trust   *view // of ca_file
+	file    *view // of password_file
+	secrets *secrets
+	secret  string
+	failed  error // of a password_command
+	at      time.Time
+}
+
+// Format tells the account.
+func (m *made) Format(f fmt.State, _ rune) { fmt.Fprint(f, m.account) }
+
+// Account returns an account that can send: its preset applied, its secret read.
+// It implements [kaizen.AccountResolver]. Results are kept and given again, until
+// a file they came from has changed. Of a password_command the result is kept
+// until the account's settings change or [Store.Forget] is called: call it when a
+// server refused the login. A command that failed is not run again for 5 s.
+func (s *Store) Account(ctx context.Context, name string) (kaizen.Account, error) {
+	n, err := s.settings(name)
+	if err != nil {
+		return kaizen.Account{}, err
+	}
+	e, err := s.entry(n, name)
+	if err != nil {
+		return kaizen.Account{}, err
+	}
+	r := s.resolution(name)
+	last, _ := s.lastMade(r)
+	if last.current(s, e) {
+		return last.account, last.failed
+	}
+	if err := acquire(ctx, r.making); err != nil {
+		return kaizen.Account{}, fmt.Errorf("read account %q: %w", name, err)
+	}
+	defer release(r.making)
+	last, forgotten := s.lastMade(r)
+	if last.current(s, e) {
+		return last.account, last.failed
+	}
+	next, err := s.make(ctx, e, last)
+	if err != nil {
+		return kaizen.Account{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.forgotten == forgotten {
+		r.made = next
+	}
+	return next.account, next.failed
+}
+
+// Forget drops what was kept of an account, so that its password_command runs
+// again when it is used next. Connections that are open stay.
+func (s *Store) Forget(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.accounts[name]; r != nil {
+		r.made = nil
+		r.forgotten++
+	}
+}
+
+func (s *Store) resolution(name string) *resolution {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.accounts[name]
+	if r == nil {
+		r = &resolution{making: make(chan struct{}, 1)}
+		s.accounts[name] = r
+	}
+	return r
+}
+
+func (s *Store) lastMade(r *resolution) (last *made, forgotten int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return r.made, r.forgotten
+}
+
+// current reports whether nothing has changed that the account was made of.
+func (m *made) current(s *Store, e *Entry) bool {
+	if m == nil || !m.of(e) || m.trust != nil && !m.trust.current() {
+		return false
+	}
+	if m.failed != nil {
+		return time.Since(m.at) < failureMemory
+	}
+	if !e.logsIn() {
+		return true
+	}
+	switch e.Secret.Kind {
+	case SecretEnv:
+		value, _ := s.options.LookupEnv(e.Secret.Name)
+		return value == m.secret
+	case SecretFile:
+		return m.file.current()
+	case SecretCommand:
+		return true
+	}
+	return m.secrets.view.current()
+}
+
+// of compares settings, not where they stand.
+func (m *made) of(e *Entry) bool {
+	if m.entry == e {
+		return true
+	}
+	a, b := *m.entry, *e
+	a.Line, b.Line = 0, 0
+	return reflect.DeepEqual(a, b)
+}
+
+// make resolves an account. What of the last one still holds is used again: a
+// client opens new connections where the TLS settings are not the same ones.
+func (s *Store) make(ctx context.Context, e *Entry, last *made) (*made, error) {
+	a, err := e.withoutTrust()
+	if err != nil {
+		return nil, err
+	}
+	m := &made{entry: e, at: time.Now()}
+	if a.TLSConfig, err = m.readTrust(s, e, last); err != nil {
+		return nil, err
+	}
+	if e.logsIn() {
+		if err := s.readSecret(ctx, m, last); err != nil {
+			return nil, err
+		}
+	}
+	if m.failed == nil {
+		m.account = a
+		m.fillIn(e)
+	}
+	return m, nil
+}
+
+// fillIn adds the secret.
+func (m *made) fillIn(e *Entry) {
+	a := &m.account
+	if e.secretIsUser() {
+		a.Username = m.secret
+	}
+	a.Password = m.secret
+	if a.Auth != nil {
+		a.Auth = &smtp.Auth{Username: a.Username, Password: a.Password, Mechanisms: a.Auth.Mechanisms}
+	}
+}
+
+func (m *made) readTrust(s *Store, e *Entry, last *made) (*tls.Config, error) {
+	if e.CAFile == "" {
+		return nil, nil
+	}
+	path := inDir(s.dir, e.CAFile)
+	v, pem, err := look(path)
+	if err == nil && !v.exists() {
+		err = errMissing
+	}
+	if err != nil {
+		return nil, e.wrong("ca_file", fmt.Errorf("read %s: %w", path, cause(err)))
+	}
+	m.trust = v
+	if last != nil && last.trust != nil && last.trust.sum == v.sum && last.account.TLSConfig != nil {
+		return last.account.TLSConfig, nil
+	}
+	config, err := trusting(pem)
+	if err != nil {
+		return nil, e.wrong("ca_file", fmt.Errorf("read %s: %w", path, err))
+	}
+	return config, nil
+}

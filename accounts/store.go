@@ -1,0 +1,92 @@
+package accounts
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options say where a [Store] is and how its secrets are opened. The zero value
+// is usable.
+type Options struct {
+	// Dir is the configuration directory. Default: [DefaultDir].
+	Dir string
+	// Passphrase is asked for the passphrase where secrets are encrypted with one
+	// and the variable KAIZEN_PASSPHRASE is not set. It may be called again after a
+	// wrong answer. Default: an error that names the variable.
+	Passphrase func(ctx context.Context, ask PassphraseRequest) (string, error)
+	// Keyring keeps the key where it is not in a file. Default: the operating
+	// system's (Keychain, Credential Manager, Secret Service).
+	Keyring Keyring
+	// LookupEnv reads environment variables. Default: os.LookupEnv.
+	LookupEnv func(name string) (value string, ok bool)
+	// LockTimeout is how long a change waits for other processes that change the
+	// same directory; then it fails with [ErrLocked]. Default 10 s.
+	LockTimeout time.Duration
+	// CommandTimeout bounds a password_command. Default 30 s.
+	CommandTimeout time.Duration
+}
+
+// PassphraseRequest says what a passphrase is asked for.
+type PassphraseRequest struct {
+	File string // what it opens or will open; empty for a bundle
+	New  bool   // it is chosen now: ask for it twice
+}
+
+// Store is a directory of accounts. It is safe for concurrent use, in several
+// processes too. It prints without secrets.
+type Store struct {
+	dir         string
+	options     Options
+	passphrases passphrases
+
+	snapshot atomic.Pointer[snapshot]
+	secrets  atomic.Pointer[secrets]
+	opening  chan struct{} // held while secrets.age is decrypted
+
+	mu       sync.Mutex // guards what follows; no I/O under it
+	accounts map[string]*resolution
+}
+
+// Open returns the store in a directory. A directory that does not exist is an
+// empty store; it is created by the first change, with mode 0700. Files are read
+// when they are needed: errors in them come from the methods.
+func Open(o Options) (*Store, error) {
+	if o.LookupEnv == nil {
+		o.LookupEnv = os.LookupEnv
+	}
+	if o.Keyring == nil {
+		o.Keyring = systemKeyring{}
+	}
+	if o.LockTimeout == 0 {
+		o.LockTimeout = 10 * time.Second
+	}
+	if o.CommandTimeout == 0 {
+		o.CommandTimeout = 30 * time.Second
+	}
+	dir := o.Dir
+	if dir == "" {
+		var err error
+		if dir, err = defaultDir(o.LookupEnv); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", o.Dir, err)
+	}
+	return &Store{dir: dir, options: o, opening: make(chan struct{}, 1), accounts: map[string]*resolution{}}, nil
+}
+
+// Format tells the directory alone: a store knows passwords.
+func (s *Store) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "accounts in %s", s.dir) }
+
+// MarshalText writes the directory alone.
+func (s *Store) MarshalText() ([]byte, error) { return []byte(s.dir), nil }
+
+// Dir is the configuration directory, as an absolute path.
+func (s *Store) Dir() string { return s.dir }
