@@ -148,14 +148,15 @@ func (e *Entry) limits() (kaizen.Limits, error) {
 	if err != nil || p == nil {
 		return l, err
 	}
+	standard := p.Limits.Limits()
 	if l.Connections == 0 {
-		l.Connections = p.Limits.Connections
+		l.Connections = standard.Connections
 	}
 	if l.MessagesPerConnection == 0 {
-		l.MessagesPerConnection = p.Limits.MessagesPerConnection
+		l.MessagesPerConnection = standard.MessagesPerConnection
 	}
 	if l.Rates == nil {
-		l.Rates = p.Limits.Rates
+		l.Rates = standard.Rates
 	}
 	return l, nil
 }

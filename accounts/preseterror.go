@@ -50,7 +50,7 @@ func unknownPreset(name string) *UnknownPresetError {
 	if all := b.regional[plainName(name)]; len(all) > 0 {
 		return &UnknownPresetError{Name: name, Regional: true, Suggestions: presetNames(all)}
 	}
-	if len(name) > maxName {
+	if len(name) > longestGuess {
 		return &UnknownPresetError{Name: name}
 	}
 	return &UnknownPresetError{Name: name, Suggestions: b.near(plainName(name))}
@@ -64,8 +64,8 @@ func presetNames(presets []*Preset) []string {
 	return names
 }
 
-// maxName is longer than any name that could be meant.
-const maxName = 64
+// longestGuess is longer than any name that could be meant.
+const longestGuess = 64
 
 // maxSuggestions is as many as a person compares at a glance.
 const maxSuggestions = 3

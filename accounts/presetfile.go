@@ -156,26 +156,11 @@ func (e *presetEntry) preset() (*Preset, error) {
 	p.Limits = PresetLimits{Connections: e.Limits.Connections, MessagesPerConnection: e.Limits.MessagesPerConnection,
 		RecipientsPerMessage: e.Limits.RecipientsPerMessage, Source: e.Limits.Source}
 	for _, text := range e.Limits.Rates {
-		rate, err := readRate(text)
+		rates, err := kaizen.ParseRates(text)
 		if err != nil {
 			return nil, err
 		}
-		p.Limits.Rates = append(p.Limits.Rates, rate)
+		p.Limits.Rates = append(p.Limits.Rates, rates...)
 	}
 	return p, nil
-}
-
-// readRate reads "500/24h" and "500 recipients/24h".
-func readRate(text string) (kaizen.Rate, error) {
-	unit := kaizen.Messages
-	count, per, _ := strings.Cut(text, "/")
-	if bare, ok := strings.CutSuffix(count, " recipients"); ok {
-		count, unit = bare, kaizen.Recipients
-	}
-	rates, err := kaizen.ParseRates(count + "/" + per)
-	if err != nil || len(rates) != 1 {
-		return kaizen.Rate{}, fmt.Errorf("rates: %q is not a rate like 500/24h or \"500 recipients/24h\"", text)
-	}
-	rates[0].Unit = unit
-	return rates[0], nil
 }

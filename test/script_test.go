@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/kaizenmail/kaizen/smtp/smtptest"
@@ -37,11 +38,14 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", programDir+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("KAIZEN_CONFIG_DIR", filepath.Join(env.WorkDir, "config"))
+			env.Setenv("KAIZEN_STATE_DIR", filepath.Join(env.WorkDir, "state"))
 			env.Values[serversKey{}] = map[string]*smtptest.Server{}
+			env.Values[brokenKey{}] = map[string]*atomic.Bool{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "server": server, "delivered": delivered, "sink": sink,
+			"exits": exits, "server": server, "delivered": delivered, "sink": sink, "password": password, "seen": seen,
 		},
 	})
 }

@@ -34,6 +34,9 @@ func server(ts *testscript.TestScript, neg bool, args []string) {
 	for _, option := range args[1:] {
 		configure(ts, &config, option)
 	}
+	if config.Auth != nil {
+		config.Auth.Verdict = verdict(broken(ts, args[0]))
+	}
 	if config.TLS != smtptest.TLSNone {
 		certificate, err := newCertificate()
 		ts.Check(err)

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/kaizenmail/kaizen/accounts"
 )
 
 // app is what a command sees of the world: it reads, writes and asks for
@@ -19,6 +22,12 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	lookupEnv      func(name string) (value string, found bool)
+	resolver       accounts.Resolver // of servers in DNS; nil: the system's
+}
+
+// warn tells a person something that is not the error a command ends with.
+func (a *app) warn(format string, values ...any) {
+	fmt.Fprintf(a.stderr, "%s "+format+"\n", append([]any{a.yellow("kaizen: warning:")}, values...)...)
 }
 
 func newApp() *app {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +32,7 @@ const benchExample = `  kaizen bench --server 'smtp://127.0.0.1:2525?tls=none' -
 
 // benchFlags is the command line as it was written.
 type benchFlags struct {
-	server                string
+	account, server       string
 	messages, size        int
 	connections, senders  int
 	messagesPerConnection int
@@ -53,10 +54,11 @@ func newBenchCommand(app *app) *cobra.Command {
 		Example: benchExample,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if f.server == "" {
-				f.server, _ = app.lookupEnv("KAIZEN_SERVER")
+			account, err := f.target(app, cmd)
+			if err != nil {
+				return err
 			}
-			plan, err := f.plan(cmd.Flags().Changed)
+			plan, err := f.plan(account, cmd.Flags().Changed)
 			if err != nil {
 				return &usageError{command: cmd.CommandPath(), err: err}
 			}
@@ -64,6 +66,7 @@ func newBenchCommand(app *app) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&f.account, "account", "", "the account called `NAME`, with its limits")
 	flags.StringVar(&f.server, "server", "", "connection `URL` (default: the variable KAIZEN_SERVER)")
 	flags.IntVar(&f.messages, "messages", 1000, "how many messages")
 	flags.IntVar(&f.size, "size", 2048, "`octets` of a message")
@@ -83,19 +86,39 @@ func newBenchCommand(app *app) *cobra.Command {
 }
 
 var (
-	errNoServer   = errors.New("--server is required")
+	errNoServer   = errors.New("--server or --account is required")
 	errOnceLimits = errors.New("--once has no pool: it takes no --rate, --connections, --messages-per-connection or --metrics")
 )
 
-// plan checks the flags; changed tells which of them were given.
-func (f *benchFlags) plan(changed func(name string) bool) (*benchPlan, error) {
+// target is the server. There is no default account here: nobody should load a
+// provider for want of a flag.
+func (f *benchFlags) target(app *app, cmd *cobra.Command) (kaizen.Account, error) {
+	if f.account != "" {
+		server := serverFlags{name: f.account, url: f.server}
+		t, err := server.account(app, cmd)
+		if err != nil {
+			return kaizen.Account{}, err
+		}
+		if t.Limits.Rates == nil {
+			t.Limits.Rates = []kaizen.Rate{{Count: 10, Per: time.Second}} // as for every account
+		}
+		return t.Account, nil
+	}
 	if f.server == "" {
-		return nil, errNoServer
+		f.server, _ = app.lookupEnv("KAIZEN_SERVER")
 	}
-	account, err := kaizen.ParseURL(f.server)
+	if f.server == "" {
+		return kaizen.Account{}, misuse(cmd, errNoServer)
+	}
+	a, err := kaizen.ParseURL(f.server)
 	if err != nil {
-		return nil, fmt.Errorf("--server: %w", err)
+		err = misuse(cmd, fmt.Errorf("--server: %w", err))
 	}
+	return a, err
+}
+
+// plan checks the flags; changed tells which of them were given.
+func (f *benchFlags) plan(account kaizen.Account, changed func(name string) bool) (_ *benchPlan, err error) {
 	if f.once && (changed("rate") || changed("connections") || changed("messages-per-connection") || f.metrics != "") {
 		return nil, errOnceLimits
 	}

@@ -63,7 +63,11 @@ func TestBenchLimits(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			tt.flags.messages, tt.flags.from, tt.flags.rcpt = 1, "a@example.com", []string{"b@example.com"}
-			plan, err := tt.flags.plan(func(string) bool { return false })
+			account, err := kaizen.ParseURL(tt.flags.server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan, err := tt.flags.plan(account, func(string) bool { return false })
 			if err != nil {
 				t.Fatal(err)
 			}

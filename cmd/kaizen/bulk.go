@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/internal/bulk"
@@ -23,8 +25,8 @@ power cut, --resume goes on and sends nothing twice: rows whose outcome is not
 known are listed, not guessed. The results are a CSV file with a line for each
 recipient.
 
-Several --server share the rows: each takes as many as it can, or its --weight.
-Each keeps its own limits (rate=, connections= in its URL).
+Several --account or --server share the rows: each takes as many as it can, or its
+--weight. Each keeps its own limits.
 
 ` + serverHelp
 
@@ -98,22 +100,22 @@ func (b *bulkCommand) run(cmd *cobra.Command, _ []string) error {
 		return misuse(cmd, err)
 	}
 	ctx := cmd.Context()
-	if b.dryRun || b.preview != "" {
-		letter, err := b.compile(ctx, cmd, nil)
-		if err != nil {
+	rehearse := b.dryRun || b.preview != ""
+	var targets []*target
+	if !rehearse || b.letter.from == "" {
+		var err error
+		if targets, err = b.servers.targets(ctx, b.app, cmd, rehearse); err != nil {
 			return err
 		}
+	}
+	letter, err := b.compile(ctx, cmd, targets)
+	if err != nil {
+		return err
+	}
+	if rehearse {
 		return b.rehearse(ctx, letter)
 	}
-	servers, err := b.servers.accounts(ctx, b.app, cmd)
-	if err != nil {
-		return err
-	}
-	letter, err := b.compile(ctx, cmd, servers)
-	if err != nil {
-		return err
-	}
-	return b.send(ctx, letter, servers)
+	return b.send(ctx, letter, targets)
 }
 
 func (b *bulkCommand) check() error {
@@ -153,16 +155,18 @@ func (b *bulkCommand) resultsFile() string {
 	return b.input.file + ".results.csv"
 }
 
-// compile makes the letter, from the first server's user if --from is not given.
-func (b *bulkCommand) compile(ctx context.Context, cmd *cobra.Command, servers []bulk.Server) (*bulk.Letter, error) {
+// compile makes the letter, from the first server's own address unless --from is
+// given.
+func (b *bulkCommand) compile(ctx context.Context, cmd *cobra.Command, targets []*target) (*bulk.Letter, error) {
 	source, err := b.letter.source(ctx, b.app)
 	if err != nil {
 		return nil, err
 	}
+	for _, t := range targets {
+		source.From = cmp.Or(source.From, t.from())
+	}
 	if source.From == "" {
-		if source.From = senderOf(servers); source.From == "" {
-			return nil, misuse(cmd, errors.New("who sends it? Give --from"))
-		}
+		return nil, misuse(cmd, errors.New("who sends it? Give --from"))
 	}
 	letter, err := bulk.NewLetter(source)
 	if err != nil {
@@ -172,17 +176,20 @@ func (b *bulkCommand) compile(ctx context.Context, cmd *cobra.Command, servers [
 }
 
 // send serves metrics while the letter is sent.
-func (b *bulkCommand) send(ctx context.Context, letter *bulk.Letter, servers []bulk.Server) error {
+func (b *bulkCommand) send(ctx context.Context, letter *bulk.Letter, targets []*target) error {
 	total, err := b.input.count(ctx)
 	if err != nil {
 		return err
 	}
-	client := kaizen.New(kaizen.Config{Logger: b.app.logger()})
+	client, err := b.app.client(slices.ContainsFunc(targets, func(t *target) bool { return t.kept }), b.app.logger())
+	if err != nil {
+		return err
+	}
 	metrics, err := b.app.serveMetrics(b.metrics, client)
 	if err != nil {
 		return err
 	}
-	sent := b.sendWith(ctx, client, letter, servers, total)
+	sent := b.sendWith(ctx, client, letter, b.servers.shares(targets), total)
 	return errors.Join(sent, metrics.close())
 }
 

@@ -29,7 +29,7 @@ type bulkLetter struct {
 func (f *bulkLetter) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.folder, "template", "", "`FOLDER` with subject.txt, body.txt, body.html, layout.txt, layout.html")
-	flags.StringVar(&f.from, "from", "", "sender's `ADDRESS` (default: the first URL's user name, if that is an address)")
+	flags.StringVar(&f.from, "from", "", "sender's `ADDRESS` (default: the first account's address, or the URL's user name if that is one)")
 	flags.StringVar(&f.to, "to", "{{.email}}", "`ADDRESSES` of a row's recipients, separated by commas")
 	flags.StringVar(&f.cc, "cc", "", "`ADDRESSES` to send a copy")
 	flags.StringVar(&f.bcc, "bcc", "", "`ADDRESSES` that the others do not see")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/kaizenmail/kaizen/internal/bulk"
 	"github.com/spf13/cobra"
@@ -12,6 +11,7 @@ import (
 
 // bulkServers are the servers that share the rows.
 type bulkServers struct {
+	names         []string // of accounts
 	urls          []string
 	weights       []int
 	passwordFiles []string
@@ -20,46 +20,76 @@ type bulkServers struct {
 
 func (f *bulkServers) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.urls, "server", nil, "connection `URL` (default: the variable KAIZEN_SERVER); may be repeated")
-	flags.IntSliceVar(&f.weights, "weight", nil, "`SHARE` of the rows for each --server, in their order (default: each takes what it can)")
+	flags.StringArrayVar(&f.names, "account", nil, "the account called `NAME` (default: as with kaizen send); may be repeated")
+	flags.StringArrayVar(&f.urls, "server", nil, "instead of an account: connection `URL`; may be repeated")
+	flags.IntSliceVar(&f.weights, "weight", nil, "`SHARE` of the rows for each --account or --server, in their order (default: each takes what it can)")
 	flags.StringArrayVar(&f.passwordFiles, "password-file", nil, "read the password from `FILE`: one for all, or one for each --server")
 	flags.StringVar(&f.ca, "ca", "", "trust the certificates in this PEM `FILE`, and no others")
 }
 
-// accounts are the servers, with their passwords.
-func (f *bulkServers) accounts(ctx context.Context, app *app, cmd *cobra.Command) (servers []bulk.Server, err error) {
+// targets are the servers that share the rows. To rehearse takes no secret.
+func (f *bulkServers) targets(ctx context.Context, app *app, cmd *cobra.Command, rehearse bool) (targets []*target, err error) {
 	if err := f.check(); err != nil {
 		return nil, misuse(cmd, err)
 	}
-	for i, url := range append(f.urls, "")[:max(1, len(f.urls))] {
-		one := serverFlags{url: url, ca: f.ca}
-		if len(f.passwordFiles) > 0 {
-			one.passwordFile = f.passwordFiles[min(i, len(f.passwordFiles)-1)]
+	for _, one := range f.each() {
+		one.noSecret = rehearse
+		t, err := one.account(app, cmd)
+		if err == nil && !rehearse {
+			err = one.findPassword(ctx, app, t)
 		}
-		server := bulk.Server{}
-		if server.Account, err = one.account(app, cmd); err != nil {
+		if err != nil {
 			return nil, err
 		}
-		if err := one.findPassword(ctx, app, &server.Account); err != nil {
-			return nil, err
-		}
-		if f.weights != nil {
-			server.Weight = f.weights[i]
-		}
-		servers = append(servers, server)
+		targets = append(targets, t)
 	}
-	return servers, nil
+	return targets, nil
+}
+
+func (f *bulkServers) shares(targets []*target) []bulk.Server {
+	servers := make([]bulk.Server, len(targets))
+	for i, t := range targets {
+		servers[i].Account = t.Account
+		if f.weights != nil {
+			servers[i].Weight = f.weights[i]
+		}
+	}
+	return servers
+}
+
+// each is the flags of each server, as other commands have them.
+func (f *bulkServers) each() []serverFlags {
+	all := make([]serverFlags, max(1, len(f.names)+len(f.urls)))
+	for i := range all {
+		all[i].ca = f.ca
+		if len(f.passwordFiles) > 0 {
+			all[i].passwordFile = f.passwordFiles[min(i, len(f.passwordFiles)-1)]
+		}
+		if i < len(f.names) {
+			all[i].name = f.names[i]
+		} else if i < len(f.urls) {
+			all[i].url = f.urls[i]
+		}
+	}
+	return all
 }
 
 func (f *bulkServers) check() error {
-	if n := len(f.passwordFiles); n > 1 && n != len(f.urls) {
-		return fmt.Errorf("%d --password-file for %d --server: give one for all, or one for each", n, len(f.urls))
+	if len(f.names) > 0 && len(f.urls) > 0 {
+		return errors.New("--account or --server, not both")
+	}
+	flag, given := "--server", len(f.urls)
+	if len(f.names) > 0 {
+		flag, given = "--account", len(f.names)
+	}
+	if n := len(f.passwordFiles); n > 1 && n != given {
+		return fmt.Errorf("%d --password-file for %d %s: give one for all, or one for each", n, given, flag)
 	}
 	if f.weights == nil {
 		return nil
 	}
-	if len(f.weights) != len(f.urls) {
-		return fmt.Errorf("%d --weight for %d --server: give one for each", len(f.weights), len(f.urls))
+	if len(f.weights) != given {
+		return fmt.Errorf("%d --weight for %d %s: give one for each", len(f.weights), given, flag)
 	}
 	for _, w := range f.weights {
 		if w < 1 {
@@ -67,14 +97,4 @@ func (f *bulkServers) check() error {
 		}
 	}
 	return nil
-}
-
-// senderOf is the first user name that is an address.
-func senderOf(servers []bulk.Server) string {
-	for _, s := range servers {
-		if strings.Contains(s.Account.Username, "@") {
-			return s.Account.Username
-		}
-	}
-	return ""
 }

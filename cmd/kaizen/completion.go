@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"github.com/kaizenmail/kaizen/accounts"
 	"github.com/kaizenmail/kaizen/smtp/smtptest"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -20,7 +21,16 @@ func choices() map[string][]string {
 		"extensions":      append(smtptest.DefaultExtensions(), "none"),
 		"profile":         smtptest.Profiles(),
 		"server":          {"smtps://", "smtp://"},
+		"provider":        providerNames(),
 	}
+}
+
+func providerNames() []string {
+	var names []string
+	for _, p := range accounts.Presets() {
+		names = append(names, cobra.CompletionWithDesc(p.Name, p.Title))
+	}
+	return names
 }
 
 // unfinished are flags whose value goes on behind a choice.
@@ -28,19 +38,23 @@ var unfinished = []string{"server", "dsn", "auth-mechanisms", "extensions"}
 
 // fileFlags name files and folders; all others are not completed with them.
 var fileFlags = []string{"password-file", "ca", "text", "html", "attach", "inline", "calendar", "raw", "rows",
-	"journal", "results", "cert", "key", "write-ca", "save"}
+	"journal", "results", "cert", "key", "key-file", "write-ca", "save"}
 
 // folderFlags name folders.
 var folderFlags = []string{"template", "preview", "save"}
 
 // completeFlags tells the shell what the flags of c, and of all commands below,
 // can be.
-func completeFlags(c *cobra.Command) {
+func completeFlags(app *app, c *cobra.Command) {
 	known := choices()
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		switch {
 		case f.Value.Type() == "bool":
 			return
+		case f.Name == "account":
+			must(c.RegisterFlagCompletionFunc(f.Name, func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+				return app.accountNames(), cobra.ShellCompDirectiveNoFileComp
+			}))
 		case known[f.Name] != nil:
 			directive := cobra.ShellCompDirectiveNoFileComp
 			if slices.Contains(unfinished, f.Name) {
@@ -57,7 +71,7 @@ func completeFlags(c *cobra.Command) {
 		c.ValidArgsFunction = cobra.NoFileCompletions
 	}
 	for _, child := range c.Commands() {
-		completeFlags(child)
+		completeFlags(app, child)
 	}
 }
 

@@ -38,7 +38,7 @@ type messageFlags struct {
 
 func (f *messageFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.from, "from", "", "sender's `ADDRESS` (default: the URL's user name, if that is an address)")
+	flags.StringVar(&f.from, "from", "", "sender's `ADDRESS` (default: the account's address, or the URL's user name if that is one)")
 	flags.StringArrayVar(&f.to, "to", nil, "`ADDRESSES` of recipients, separated by commas; may be repeated")
 	flags.StringArrayVar(&f.cc, "cc", nil, "`ADDRESSES` to send a copy")
 	flags.StringArrayVar(&f.bcc, "bcc", nil, "`ADDRESSES` that the others do not see")

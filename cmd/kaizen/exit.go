@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/accounts"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -74,10 +75,42 @@ func exitCodeOf(ctx context.Context, err error) exitCode {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return exitInterrupted
 	}
+	if code, ok := exitCodeOfAccounts(err); ok {
+		return code
+	}
 	if isSending {
 		return exitCodeOfClass(sending)
 	}
 	return exitCodeOfFile(err)
+}
+
+// exitCodeOfAccounts is for what is wrong with the account files. It is asked
+// before the wire is: nobody was reached yet.
+func exitCodeOfAccounts(err error) (exitCode, bool) {
+	switch {
+	case errors.Is(err, accounts.ErrLocked):
+		return exitTempFail, true
+	case errors.Is(err, accounts.ErrExists):
+		return exitCantCreate, true
+	case errors.Is(err, accounts.ErrNotFound), errors.Is(err, accounts.ErrPermissions), errors.Is(err, accounts.ErrDamaged),
+		errors.Is(err, accounts.ErrWrongKey), errors.Is(err, accounts.ErrNoKey), errors.Is(err, accounts.ErrNoSecret):
+		return exitConfig, true
+	}
+	if _, ok := errors.AsType[*accounts.AddressError](err); ok {
+		return exitUsage, true
+	}
+	for _, is := range []func(error) bool{is[*accounts.FileError], is[*accounts.DuplicateError], is[*accounts.HandWrittenError],
+		is[*accounts.NoDefaultError], is[*accounts.SecretError], is[*accounts.UnknownPresetError]} {
+		if is(err) {
+			return exitConfig, true
+		}
+	}
+	return exitSoftware, false
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // wireError is what err tells about a server, in the words of package smtp.
@@ -153,6 +186,10 @@ func (a *app) report(err error) {
 	fmt.Fprintf(a.stderr, "%s %v\n", a.red("kaizen:"), err)
 	if usage, ok := errors.AsType[*usageError](err); ok {
 		fmt.Fprintf(a.stderr, "Try '%s --help'.\n", usage.command)
+	}
+	if name := a.refused(err); name != "" {
+		fmt.Fprintf(a.stderr, "What may help: 'kaizen account password %[1]s' changes the password, 'kaizen account test %[1]s' tries it (docs/troubleshooting.md, %[2]q).\n", name, "Account stopped")
+		return
 	}
 	if sending, ok := wireError(err); ok {
 		if text, section := advice(sending); text != "" {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/accounts"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -47,6 +48,14 @@ func TestExitCodes(t *testing.T) {
 		{"front door, unknown", &kaizen.Error{Class: smtp.ClassConnect, Outcome: smtp.Unknown}, exitUnknown},
 		{"one recipient unknown outranks a refusal", &kaizen.Error{Class: smtp.ClassRecipient, Reply: permanent,
 			Recipients: []kaizen.RecipientResult{{Outcome: smtp.Rejected}, {Outcome: smtp.Unknown}}}, exitUnknown},
+		{"no such account", fmt.Errorf("KAIZEN_ACCOUNT: %w", &accounts.NotFoundError{Name: "x"}), exitConfig},
+		{"no such account, asked for by the library", &kaizen.Error{Class: smtp.ClassConnect, Err: &accounts.NotFoundError{Name: "x"}}, exitConfig},
+		{"no such account, on the command line", &usageError{err: &accounts.NotFoundError{Name: "x"}}, exitUsage},
+		{"wrong settings", &accounts.FileError{Err: errors.New("bad")}, exitConfig},
+		{"a file of others", &accounts.HandWrittenError{}, exitConfig},
+		{"damaged secrets", &accounts.SecretError{Err: accounts.ErrDamaged}, exitConfig},
+		{"account exists", fmt.Errorf("import: %w", accounts.ErrExists), exitCantCreate},
+		{"accounts in use", fmt.Errorf("lock: %w", accounts.ErrLocked), exitTempFail},
 		{"out of time", &kaizen.Error{Class: smtp.ClassCanceled, Err: context.DeadlineExceeded}, exitTempFail},
 		{"turned away at the greeting", &smtp.Error{Class: smtp.ClassConnect, Reply: permanent}, exitUnavailable},
 		{"greeted by another protocol", &smtp.Error{Class: smtp.ClassProtocol, Phase: smtp.PhaseGreeting}, exitProtocol},

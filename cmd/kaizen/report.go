@@ -86,7 +86,7 @@ func (r *serverReport) fill(conn *smtp.Conn, config smtp.Config) {
 	s := &sessionReport{Mechanisms: caps.Auth, Login: info.Mechanism, MaxSize: caps.MaxSize, Limits: caps.Limits,
 		Sending: sendingLevel(conn, config.MaxLevel), RoundTrips: info.RoundTrips}
 	if config.Auth != nil {
-		s.User = config.Auth.Username
+		s.User = shownUser(config.Auth)
 	}
 	for _, p := range []struct {
 		phase string
@@ -98,6 +98,15 @@ func (r *serverReport) fill(conn *smtp.Conn, config smtp.Config) {
 		}
 	}
 	r.Session = s
+}
+
+// shownUser is the user name, unless it is the secret itself, as with services
+// that take a token as both.
+func shownUser(a *smtp.Auth) string {
+	if a.Username != "" && a.Username == a.Password {
+		return "the token"
+	}
+	return a.Username
 }
 
 // printReport writes the report for people: what it says first stands first.
@@ -187,7 +196,7 @@ func (s *sessionReport) login() string {
 	case s.User != "":
 		return fmt.Sprintf("failed as %s (%s)", s.User, offered)
 	}
-	return "none, for the URL has no user (" + offered + ")"
+	return "none, for there is no user name (" + offered + ")"
 }
 
 func (a *app) bad(text string) string { return a.paint(a.stdout, "31", text) }

@@ -10,8 +10,8 @@ import (
 const rootLong = `Kaizen sends mail through your accounts: as fast as the wire allows, never
 lost, and never knowingly sent twice.`
 
-const rootExample = `  export KAIZEN_SERVER=smtps://ann%40example.com@smtp.example.com
-  kaizen verify
+const rootExample = `  kaizen account add
+  kaizen account test
   kaizen send --to bob@example.org --subject Hello --text 'How are you?'
   kaizen completion bash > /etc/bash_completion.d/kaizen`
 
@@ -51,13 +51,13 @@ func newRootCommand(app *app) *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
 
-	addGroup(root, "Mail", newSendCommand(app), newBulkCommand(app), newVerifyCommand(app))
+	addGroup(root, "Mail", newSendCommand(app), newBulkCommand(app), newVerifyCommand(app), newAccountCommand(app))
 	addGroup(root, "See and measure", newDemoCommand(app), newBenchCommand(app), newSinkCommand(app))
 	const about = "About this program"
 	addGroup(root, about, newVersionCommand(app))
 	root.SetHelpCommandGroupID(about)
 	root.SetCompletionCommandGroupID(about)
-	completeFlags(root)
+	completeFlags(app, root)
 	return root
 }
 

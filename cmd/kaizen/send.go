@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
+	"log/slog"
 	"time"
 
 	"github.com/kaizenmail/kaizen"
@@ -17,8 +17,7 @@ const sendLong = `Send one message and print what the server answered.
 
 The text is read from standard input unless --text, --html or --raw is given.`
 
-const sendExample = `  export KAIZEN_SERVER=smtps://ann%40example.com@smtp.example.com
-  kaizen send --to bob@example.org --subject Hello --text 'How are you?'
+const sendExample = `  kaizen send --to bob@example.org --subject Hello --text 'How are you?'
   make 2>&1 | kaizen send --to 'Bob <bob@example.org>, eve@example.org' --subject Build
   kaizen send --to bob@example.org --subject Report --text @mail.txt --html @mail.html --attach report.pdf
   kaizen send --raw message.eml --from '<>' --to bob@example.org
@@ -64,14 +63,14 @@ func (s *sending) send(cmd *cobra.Command) (*kaizen.Receipt, error) {
 	if err := s.message.check(cmd); err != nil {
 		return nil, err
 	}
-	account, err := s.server.account(s.app, cmd)
+	target, err := s.server.account(s.app, cmd)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.sender(cmd, &account); err != nil {
+	if err := s.sender(cmd, target); err != nil {
 		return nil, err
 	}
-	if err := s.server.findPassword(ctx, s.app, &account); err != nil {
+	if err := s.server.findPassword(ctx, s.app, target); err != nil {
 		return nil, err
 	}
 	prepared, err := s.message.prepare(ctx, s.app)
@@ -80,19 +79,18 @@ func (s *sending) send(cmd *cobra.Command) (*kaizen.Receipt, error) {
 	}
 	ctx, cancel := s.server.within(ctx)
 	defer cancel()
-	receipt, err := s.hand(ctx, account, prepared)
+	receipt, err := s.hand(ctx, target, prepared)
 	return receipt, partly(receipt, err)
 }
 
 // sender completes --from.
-func (s *sending) sender(cmd *cobra.Command, a *kaizen.Account) error {
+func (s *sending) sender(cmd *cobra.Command, t *target) error {
 	if s.message.from != "" || s.message.raw != "" {
 		return nil
 	}
-	if !strings.Contains(a.Username, "@") {
+	if s.message.from = t.from(); s.message.from == "" {
 		return misuse(cmd, errors.New("who sends it? Give --from"))
 	}
-	s.message.from = a.Username
 	return nil
 }
 
@@ -102,17 +100,27 @@ const lateVerdict = 2 * time.Second
 
 // hand gives the message to a client of its own, which also shows what the
 // server says after we have given up.
-func (s *sending) hand(ctx context.Context, a kaizen.Account, p *kaizen.Prepared) (*kaizen.Receipt, error) {
+func (s *sending) hand(ctx context.Context, t *target, p *kaizen.Prepared) (*kaizen.Receipt, error) {
 	if s.once {
-		a.Limits.Rates = kaizen.NoRate()
+		t.Limits.Rates = kaizen.NoRate()
 	}
-	client := kaizen.New(kaizen.Config{Logger: s.app.logger()})
-	receipt, err := client.Send(ctx, a, p)
+	client, err := s.app.client(t.kept, slog.New(verdicts{s.app.logger().Handler()}))
+	if err != nil {
+		return nil, err
+	}
+	receipt, err := client.Send(ctx, t.Account, p)
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateVerdict)
 	defer cancel()
 	_ = client.Shutdown(grace) // that the goodbye failed changes nothing about the message
 	return receipt, err
 }
+
+// verdicts logs what comes after the end and nobody else tells: late verdicts,
+// which are no warnings. What is worth one is in the error of a single message.
+type verdicts struct{ slog.Handler }
+
+// Enabled is for information alone.
+func (v verdicts) Enabled(_ context.Context, l slog.Level) bool { return l == slog.LevelInfo }
 
 // partly marks a temporary failure beside a success: sending the same again
 // would reach some recipients twice.

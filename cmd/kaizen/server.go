@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -15,17 +14,21 @@ import (
 )
 
 // serverHelp is the part of a help page about the server and its login.
-const serverHelp = `The server is a URL:
+const serverHelp = `The server is that of an account ("kaizen account add" makes one): --account, or
+the default account. Without accounts it is a URL (--server, KAIZEN_SERVER):
   smtps://user@smtp.example.com           TLS from the first octet, port 465
   smtp://user@smtp.example.com            STARTTLS, required, port 587
   smtp://localhost:1025?tls=none          no TLS, by explicit choice
 Percent-encode special characters of the user name (ann%40example.com).
-The password comes from --password-file, the URL, KAIZEN_PASSWORD, or a prompt.`
+An account has its password; that of a URL comes from --password-file, the URL,
+KAIZEN_PASSWORD, or a prompt.`
 
 // serverFlags are those of every command that speaks to a server.
 type serverFlags struct {
+	name         string // of an account
 	url          string
 	passwordFile string
+	noSecret     bool // of an account of the files: it will not be used
 	ca           string
 	timeout      time.Duration
 	transcript   bool
@@ -35,51 +38,20 @@ type serverFlags struct {
 func (f *serverFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.url, "server", "", "connection `URL` (default: the variable KAIZEN_SERVER)")
+	flags.StringVar(&f.name, "account", "", "the account called `NAME` (default: the variable KAIZEN_ACCOUNT, else the default account)")
+	flags.StringVar(&f.url, "server", "", "instead of an account: connection `URL` (default: the variable KAIZEN_SERVER)")
+	f.bindCommon(cmd)
+}
+
+// bindCommon binds the flags that do not choose the server.
+func (f *serverFlags) bindCommon(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
 	flags.StringVar(&f.passwordFile, "password-file", "", "read the password from `FILE`")
 	flags.StringVar(&f.ca, "ca", "", "trust the certificates in this PEM `FILE`, and no others")
 	flags.DurationVar(&f.timeout, "timeout", 0, "give up after this `DURATION`, like 30s (default: each step has its own limit)")
 	flags.BoolVar(&f.transcript, "transcript", false, "show the dialogue with the server on standard error")
 	flags.BoolVar(&f.json, "json", false, "print JSON")
-}
-
-// account is the server that the flags name, without its password.
-func (f *serverFlags) account(app *app, cmd *cobra.Command) (kaizen.Account, error) {
-	a, err := f.parseURL(app, cmd)
-	if err != nil {
-		return a, err
-	}
-	if f.passwordFile != "" && a.Username == "" {
-		return a, misuse(cmd, errors.New("--password-file needs a user name in the URL"))
-	}
-	if f.ca != "" {
-		if a.TLSConfig, err = trusting(f.ca); err != nil {
-			return a, err
-		}
-	}
-	if f.transcript {
-		a.Trace = transcript(app.stderr)
-	}
-	return a, nil
-}
-
-func (f *serverFlags) parseURL(app *app, cmd *cobra.Command) (kaizen.Account, error) {
-	if f.url != "" {
-		a, err := kaizen.ParseURL(f.url)
-		if err != nil {
-			err = misuse(cmd, fmt.Errorf("--server: %w", err))
-		}
-		return a, err
-	}
-	url, _ := app.lookupEnv("KAIZEN_SERVER")
-	if url == "" {
-		return kaizen.Account{}, misuse(cmd, errors.New("which server? Give --server URL or set KAIZEN_SERVER"))
-	}
-	a, err := kaizen.ParseURL(url)
-	if err != nil {
-		err = withCode(exitConfig, fmt.Errorf("KAIZEN_SERVER: %w", err))
-	}
-	return a, err
 }
 
 // within bounds ctx by --timeout.
@@ -105,9 +77,9 @@ func trusting(file string) (*tls.Config, error) {
 
 // connection is how package smtp reaches the account.
 func connection(a *kaizen.Account) smtp.Config {
-	c := smtp.Config{Host: a.Host, Port: a.Port, TLS: a.TLS, TLSConfig: a.TLSConfig,
-		InsecureAuth: a.InsecureAuth, LocalName: a.LocalName, MaxLevel: a.MaxLevel, Trace: a.Trace}
-	if a.Username != "" {
+	c := smtp.Config{Host: a.Host, Port: a.Port, TLS: a.TLS, TLSConfig: a.TLSConfig, Auth: a.Auth, InsecureAuth: a.InsecureAuth,
+		LocalName: a.LocalName, Timeouts: a.Timeouts, MaxLevel: a.MaxLevel, DialContext: a.DialContext, Trace: a.Trace}
+	if c.Auth == nil && a.Username != "" {
 		c.Auth = &smtp.Auth{Username: a.Username, Password: a.Password}
 	}
 	return c

@@ -34,9 +34,9 @@ func newVerifyCommand(app *app) *cobra.Command {
 }
 
 func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
-	account, err := f.account(app, cmd)
+	target, err := f.account(app, cmd)
 	if err == nil {
-		err = f.findPassword(cmd.Context(), app, &account)
+		err = f.findPassword(cmd.Context(), app, target)
 	}
 	if err != nil {
 		if f.json {
@@ -46,8 +46,11 @@ func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
 	}
 	ctx, cancel := f.within(cmd.Context())
 	defer cancel()
-	config := connection(&account)
+	config := connection(&target.Account)
 	report, err := examine(ctx, config)
+	if err == nil && target.complete {
+		err = app.lift(ctx, target.Name)
+	}
 	report.Error = failureOf(cmd.Context(), err)
 	if f.json {
 		if werr := app.printJSON(report); err == nil {
@@ -101,9 +104,9 @@ func sendingLevel(conn *smtp.Conn, highest smtp.Level) string {
 	case level == smtp.LevelLockStep && !conn.Capabilities().Pipelining:
 		return "lock-step: one command at a time, for the server does not offer PIPELINING"
 	case level == smtp.LevelLockStep:
-		return "lock-step: one command at a time, as the URL asks"
+		return "lock-step: one command at a time, as the settings ask"
 	case level == smtp.LevelGroup && highest == smtp.LevelGroup:
-		return "group: two round trips for a message, as the URL asks"
+		return "group: two round trips for a message, as the settings ask"
 	case level == smtp.LevelGroup:
 		return "group: two round trips for a message; look-ahead, one round trip, after three messages"
 	default:

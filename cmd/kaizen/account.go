@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/accounts"
+	"github.com/spf13/cobra"
+)
+
+const accountLong = `Accounts: a server that takes mail for you, its login, and the limits it sets.
+
+"add" asks for what it needs, finds the server of most providers by itself, tries
+the login, and keeps the password encrypted. send, verify, bulk and bench take
+--account NAME; without it they take the default account.
+
+Settings are in one folder (KAIZEN_CONFIG_DIR): kaizen.toml, which you may write
+and which is never rewritten, and accounts.d, which these commands write.
+docs/accounts.md describes both.`
+
+const accountExample = `  kaizen account add
+  kaizen account list
+  kaizen account test work
+  kaizen account set work rates=30/1m connections=2
+  kaizen send --account work --to bob@example.org --subject Hello --text 'How are you?'`
+
+func newAccountCommand(app *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "account",
+		Aliases: []string{"accounts"},
+		Short:   "Add, test and change accounts",
+		Long:    accountLong,
+		Example: accountExample,
+		Args:    noSuchCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SetOut(app.stderr)
+			_ = cmd.Help()
+			return misuse(cmd, errNoCommand)
+		},
+	}
+	addGroup(cmd, "Every day", newAccountAddCommand(app), newAccountListCommand(app), newAccountShowCommand(app), newAccountTestCommand(app))
+	addGroup(cmd, "Change", newAccountSetCommand(app), newAccountPasswordCommand(app), newAccountDefaultCommand(app),
+		newAccountResumeCommand(app), newAccountRemoveCommand(app))
+	addGroup(cmd, "Files and keys", newAccountExportCommand(app), newAccountImportCommand(app), newAccountKeyCommand(app), newAccountRekeyCommand(app), newAccountRestoreCommand(app))
+	addGroup(cmd, "Know", newAccountProvidersCommand(app))
+	return cmd
+}
+
+// store opens the account files. Nothing is read yet.
+func (a *app) store() (*accounts.Store, error) {
+	dir, _ := a.lookupEnv("KAIZEN_CONFIG_DIR")
+	return accounts.Open(accounts.Options{Dir: dir, LookupEnv: a.lookupEnv, Passphrase: a.askPassphrase})
+}
+
+// stateDir is where clients keep what must outlive the process.
+func (a *app) stateDir() (string, error) {
+	if dir, _ := a.lookupEnv("KAIZEN_STATE_DIR"); dir != "" {
+		return dir, nil
+	}
+	return accounts.DefaultStateDir()
+}
+
+// client sends. With accounts of the files it keeps in the state directory what
+// must outlive the process; a URL needs no home directory.
+func (a *app) client(kept bool, logger *slog.Logger) (*kaizen.Client, error) {
+	config := kaizen.Config{Logger: logger}
+	if kept {
+		var err error
+		if config.StateDir, err = a.stateDir(); err != nil {
+			return nil, err
+		}
+		if config.Accounts, err = a.store(); err != nil {
+			return nil, err
+		}
+	}
+	return kaizen.New(config), nil
+}
+
+// askPassphrase is asked for what opens secrets.age, or a bundle.
+func (a *app) askPassphrase(ctx context.Context, ask accounts.PassphraseRequest) (string, error) {
+	person, ok := a.terminal()
+	if !ok {
+		return "", withCode(exitConfig, errors.New("a passphrase is needed: set KAIZEN_PASSPHRASE (there is no terminal to ask on)"))
+	}
+	what := "the bundle"
+	if ask.File != "" {
+		what = ask.File
+	}
+	if !ask.New {
+		return person.secret(ctx, "Passphrase of "+what+": ")
+	}
+	return person.chooseSecret(ctx, "New passphrase for "+what+": ")
+}
+
+// chooseSecret asks twice, for what is not shown is easily mistyped.
+func (t *terminal) chooseSecret(ctx context.Context, question string) (string, error) {
+	for range 3 {
+		first, err := t.secret(ctx, question)
+		if err != nil {
+			return "", err
+		}
+		if first == "" {
+			return "", withCode(exitConfig, errors.New("no passphrase given"))
+		}
+		again, err := t.secret(ctx, "Once more: ")
+		if err != nil {
+			return "", err
+		}
+		if first == again {
+			return first, nil
+		}
+		t.say("These two differ.")
+	}
+	return "", withCode(exitConfig, errors.New("the two passphrases differed three times"))
+}
+
+// named is the account that an argument names, else the default account.
+func (a *app) named(cmd *cobra.Command, args []string) (*accounts.Store, accounts.Entry, error) {
+	store, err := a.store()
+	if err != nil {
+		return nil, accounts.Entry{}, err
+	}
+	var name string
+	if len(args) > 0 {
+		name = args[0]
+	} else if name, err = store.Default(); err != nil {
+		if none, ok := errors.AsType[*accounts.NoDefaultError](err); ok {
+			err = misuse(cmd, whichOf(none))
+		}
+		return nil, accounts.Entry{}, err
+	}
+	e, err := store.Entry(name)
+	if _, ok := errors.AsType[*accounts.NotFoundError](err); ok && len(args) > 0 {
+		err = misuse(cmd, err)
+	}
+	return store, e, err
+}
+
+func whichOf(e *accounts.NoDefaultError) error {
+	if len(e.Names) == 0 {
+		return errors.New("there are no accounts yet: 'kaizen account add' makes one")
+	}
+	return fmt.Errorf("which account? %w; or name one", e)
+}
+
+// completeAccounts completes an argument, or a flag, that names an account.
+func (a *app) completeAccounts(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.accountNames(), cobra.ShellCompDirectiveNoFileComp
+}
+
+// accountNames is for completion, where an error has nobody to read it.
+func (a *app) accountNames() []cobra.Completion {
+	store, err := a.store()
+	if err != nil {
+		return nil
+	}
+	entries, _ := store.Entries()
+	var names []cobra.Completion
+	for _, e := range entries {
+		names = append(names, cobra.CompletionWithDesc(e.Name, e.Address))
+	}
+	return names
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kaizenmail/kaizen"
+)
+
+// resume lets an account be used again that has stopped.
+func (a *app) resume(ctx context.Context, name string) error {
+	client, err := a.client(true, nil)
+	if err != nil {
+		return err
+	}
+	err = client.Resume(ctx, kaizen.Account{Name: name})
+	if closed := client.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// lift does so after a login has worked, if the account has stopped at all.
+func (a *app) lift(ctx context.Context, name string) error {
+	status := a.statuses()[name]
+	if status == nil || !status.Health.Stopped() {
+		return nil
+	}
+	if err := a.resume(ctx, name); err != nil {
+		return fmt.Errorf("the login works, but the account is still stopped: %w", err)
+	}
+	fmt.Fprintf(a.stderr, "Account %s had stopped; it is used again.\n", name)
+	return nil
+}
+
+// refused is the name of the account of the files that err is about, if its login
+// was refused, now or before.
+func (a *app) refused(err error) string {
+	e, ok := errors.AsType[*kaizen.Error](err)
+	if !ok || e.Class != kaizen.ErrAuth {
+		return ""
+	}
+	if store, err := a.store(); err == nil {
+		if _, err := store.Entry(e.Account); err == nil {
+			return e.Account
+		}
+	}
+	return ""
+}
+
+// statuses are what clients have left in the state directory, by account. That it
+// cannot be read is told by those who send.
+func (a *app) statuses() map[string]*kaizen.Status {
+	byName := map[string]*kaizen.Status{}
+	dir, err := a.stateDir()
+	if err != nil {
+		return byName
+	}
+	all, err := kaizen.ReadStatus(dir)
+	if err != nil {
+		a.warn("%v", err)
+	}
+	for i := range all {
+		byName[all[i].Account] = &all[i]
+	}
+	return byName
+}
+
+// stateInWords is how an account is doing, in as few words as a table has room for.
+func stateInWords(s *kaizen.Status) string {
+	if s == nil {
+		return "ready"
+	}
+	switch s.Health.Cause {
+	case kaizen.CauseNone:
+		return "ready"
+	case kaizen.CauseLogin:
+		return "stopped: login refused"
+	case kaizen.CauseOutage:
+		return "down: no connection"
+	case kaizen.CauseQuota:
+		return "waits: allowance used up"
+	case kaizen.CauseThrottled:
+		return "slow: the server asks for it"
+	}
+	return s.Health.Condition.String() + ": " + string(s.Health.Cause)
+}
+
+// printStatus says more: why, since when, what helps, and what is used of the limits.
+func (a *app) printStatus(name string, s *kaizen.Status, row func(name, value string)) {
+	if s == nil {
+		return
+	}
+	h := &s.Health
+	if h.Cause != kaizen.CauseNone {
+		row("", h.Reason)
+		row("", "since "+h.Since.Local().Format(time.DateTime))
+	}
+	if h.Stopped() {
+		row("", fmt.Sprintf("'kaizen account password %s' changes the password, 'kaizen account test %s' tries it", name, name))
+	}
+	for _, w := range h.Warnings {
+		row("", a.yellow(w))
+	}
+	for i, l := range s.Limits {
+		row([]string{"Used", ""}[min(i, 1)], fmt.Sprintf("%d of %s", l.Used, l.Rate))
+	}
+	for i, l := range h.Learned {
+		row([]string{"Learned", ""}[min(i, 1)], fmt.Sprintf("%s %s: %s", l.Value, l.Limit, l.Reason))
+	}
+}
