@@ -91,6 +91,11 @@ func withProgram(run func() int) (int, error) {
 		return 0, fmt.Errorf("build the program: %w\n%s", err, out)
 	}
 	programDir = dir
+	// What one test does to an account is no concern of another; scripts have a
+	// folder each.
+	if err := os.Setenv("KAIZEN_STATE_DIR", "none"); err != nil {
+		return 0, err
+	}
 	return run(), nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/accounts"
@@ -55,6 +56,9 @@ func (a *app) store() (*accounts.Store, error) {
 	return accounts.Open(accounts.Options{Dir: dir, LookupEnv: a.lookupEnv, Passphrase: a.askPassphrase})
 }
 
+// noState, as KAIZEN_STATE_DIR, keeps nothing.
+const noState = "none"
+
 // stateDir is where clients keep what must outlive the process.
 func (a *app) stateDir() (string, error) {
 	if dir, _ := a.lookupEnv("KAIZEN_STATE_DIR"); dir != "" {
@@ -63,15 +67,26 @@ func (a *app) stateDir() (string, error) {
 	return accounts.DefaultStateDir()
 }
 
-// client sends. With accounts of the files it keeps in the state directory what
-// must outlive the process; a URL needs no home directory.
+// client sends, and keeps in the state directory what must outlive the process.
+// Accounts of the files do not go without; for a URL a place where nothing can be
+// kept has to do.
 func (a *app) client(kept bool, logger *slog.Logger) (*kaizen.Client, error) {
 	config := kaizen.Config{Logger: logger}
+	dir, err := a.stateDir()
+	if dir == noState {
+		dir = ""
+	} else if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil && kept {
+		return nil, err
+	}
+	if err != nil {
+		a.warn("limits and refused logins are forgotten with this command: %v (KAIZEN_STATE_DIR names a folder for them)", err)
+		dir = ""
+	}
+	config.StateDir = dir
 	if kept {
-		var err error
-		if config.StateDir, err = a.stateDir(); err != nil {
-			return nil, err
-		}
 		if config.Accounts, err = a.store(); err != nil {
 			return nil, err
 		}

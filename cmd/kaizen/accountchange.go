@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/accounts"
 	"github.com/spf13/cobra"
 )
@@ -170,7 +171,7 @@ test" looks first, and is mostly what you want.`,
 			if err != nil {
 				return err
 			}
-			return app.resume(cmd.Context(), e.Name)
+			return app.resume(cmd.Context(), kaizen.Account{Name: e.Name})
 		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/accounts"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -124,7 +125,7 @@ func newAccountPasswordCommand(app *app) *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(app.stdout, "Changed the password of %s.\n", e.Name)
-			return app.lift(cmd.Context(), e.Name)
+			return app.lift(cmd.Context(), kaizen.Account{Name: e.Name})
 		},
 	}
 	cmd.Flags().BoolVar(&stdin, "password-stdin", false, "read the password from standard input")

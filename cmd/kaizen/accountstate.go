@@ -4,18 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kaizenmail/kaizen"
 )
 
-// resume lets an account be used again that has stopped.
-func (a *app) resume(ctx context.Context, name string) error {
-	client, err := a.client(true, nil)
+// resume lets an account be used again that has stopped: one of the files by its
+// name, or one that a URL tells.
+func (a *app) resume(ctx context.Context, account kaizen.Account) error {
+	client, err := a.client(account.Host == "", nil)
 	if err != nil {
 		return err
 	}
-	err = client.Resume(ctx, kaizen.Account{Name: name})
+	err = client.Resume(ctx, account)
 	if closed := client.Close(); err == nil {
 		err = closed
 	}
@@ -23,12 +25,13 @@ func (a *app) resume(ctx context.Context, name string) error {
 }
 
 // lift does so after a login has worked, if the account has stopped at all.
-func (a *app) lift(ctx context.Context, name string) error {
+func (a *app) lift(ctx context.Context, account kaizen.Account) error {
+	name := strings.TrimPrefix(fmt.Sprint(account), "account ")
 	status := a.statuses()[name]
 	if status == nil || !status.Health.Stopped() {
 		return nil
 	}
-	if err := a.resume(ctx, name); err != nil {
+	if err := a.resume(ctx, account); err != nil {
 		return fmt.Errorf("the login works, but the account is still stopped: %w", err)
 	}
 	fmt.Fprintf(a.stderr, "Account %s had stopped; it is used again.\n", name)

@@ -48,8 +48,8 @@ func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
 	defer cancel()
 	config := connection(&target.Account)
 	report, err := examine(ctx, config)
-	if err == nil && target.complete {
-		err = app.lift(ctx, target.Name)
+	if err == nil && target.logsIn() {
+		err = app.lift(ctx, target.Account)
 	}
 	report.Error = failureOf(cmd.Context(), err)
 	if f.json {
