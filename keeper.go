@@ -139,7 +139,7 @@ func mark(auth *smtp.Auth, salt []byte) []byte {
 		auth = &smtp.Auth{}
 	}
 	login := fmt.Sprintf("%q %q %q", auth.Username, auth.Password, auth.Identity)
-	const rounds, octets = 100_000, 3
+	const rounds, octets = 100_000, 2
 	key, err := pbkdf2.Key(sha256.New, login, salt, rounds, octets)
 	if err != nil { // of nothing but parameters
 		return nil
