@@ -48,7 +48,7 @@ func TestNoWindowOverflows(t *testing.T) {
 				w.account.Name, w.account.Username = "work", "ann"
 				w.account.Limits.Rates = []kaizen.Rate{{Count: 1 + random.IntN(15), Per: time.Second}, {Count: 20 + random.IntN(60), Per: 30 * time.Second}}
 				for range 600 {
-					time.Sleep(time.Duration(w.Int64N(int64(100 * time.Millisecond))))
+					<-time.After(time.Duration(w.Int64N(int64(100 * time.Millisecond))))
 					w.step()
 				}
 				w.sending.Wait()

@@ -13,7 +13,7 @@ type rateGate struct {
 
 	heldSince time.Time     // the limiter holds the line since; zero: it does not
 	heldTotal time.Duration // before that
-	heldBy    limit.Rate    // by which window, last
+	heldBy    limit.Rate    // by which window, last; zero: what it has used must be looked up
 
 	saidHeldBy limit.Rate // by which window, as was told
 }
@@ -33,7 +33,7 @@ func (g *rateGate) heldLocked(now time.Time) time.Duration {
 // blockLocked notes that w found no room and sets the alarm.
 func (p *Pool) blockLocked(w *waiter, now time.Time) {
 	if p.heldSince.IsZero() {
-		p.heldSince = now
+		p.heldSince, p.heldBy = now, limit.Rate{}
 		p.count.rateWaits.Add(1)
 	}
 	p.blocked, p.wanted = true, w.use

@@ -163,7 +163,7 @@ func (p *Pool) withdrawLocked(w *waiter, err error, now time.Time) {
 func (w *waiter) addWaited(now time.Time) {
 	total := now.Sub(w.queued)
 	w.waited.Total += total
-	if rate := min(total, w.pool.heldLocked(now)-w.held); rate > 0 {
+	if rate := min(total, w.pool.heldLocked(now)-w.held); rate > 0 && w.pool.heldBy != (limit.Rate{}) {
 		w.waited.Rate += rate
 		w.waited.Limit = w.pool.heldBy
 	}
