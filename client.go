@@ -44,8 +44,9 @@ type Config struct {
 }
 
 // AccountResolver finds an account by its name. What it returns need not repeat
-// the name. It must be safe for concurrent
-// use and quick: it is asked for each message.
+// the name. It must be safe for concurrent use and quick: it is asked for each
+// message. One that remembers passwords may have a method Forget(name string),
+// which is called when a login was refused: the next answer should be a fresh one.
 type AccountResolver interface {
 	Account(ctx context.Context, name string) (Account, error)
 }
@@ -112,7 +113,12 @@ func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
 	learned, paused := k.recall(server)
 	return pool.Config{
 		Learned: learned, Paused: paused,
-		OnRefused: k.refused,
+		OnRefused: func(key string, err *smtp.Error) {
+			k.refused(key, err)
+			if accounts, ok := c.config.Accounts.(interface{ Forget(name string) }); ok {
+				accounts.Forget(l.name)
+			}
+		},
 		OnProven:  func(string) { k.proven() },
 		OnLearned: func(learned pool.Learned) { k.learn(server, learned) },
 		OnPause:   k.paused,

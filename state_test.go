@@ -361,3 +361,44 @@ func TestStatusOfNothing(t *testing.T) {
 		t.Errorf("%+v, %v", status, err)
 	}
 }
+
+// rotating gives the password that it has cached until it is told to forget it.
+type rotating struct {
+	mu            sync.Mutex
+	account       kaizen.Account
+	cached, fresh string
+}
+
+func (r *rotating) Account(context.Context, string) (kaizen.Account, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.account
+	a.Password = r.cached
+	return a, nil
+}
+
+func (r *rotating) Forget(string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cached = r.fresh
+}
+
+// A password that somebody else keeps may have been changed there.
+func TestRefusedPasswordIsAskedForAnew(t *testing.T) {
+	t.Parallel()
+	s := memoryServer(t, smtptest.Config{Auth: &smtptest.Auth{Users: map[string]string{"ann": "new"}}})
+	r := &rotating{account: account(s), cached: "old", fresh: "new"}
+	r.account.Username = "ann"
+	client := kaizen.New(kaizen.Config{Accounts: r})
+	defer client.Close()
+	named := kaizen.Account{Name: "work"}
+	if _, err := client.Send(t.Context(), named, note("1")); !errors.Is(err, kaizen.ErrAuth) {
+		t.Errorf("%v", err)
+	}
+	if _, err := client.Send(t.Context(), named, note("2")); err != nil {
+		t.Errorf("the new password: %v", err)
+	}
+	if n := s.Stats().LoginsRefused; n != 1 {
+		t.Errorf("%d logins were refused", n)
+	}
+}
