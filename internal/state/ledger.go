@@ -40,6 +40,8 @@ func (l *ledger) step(u *usage, damaged bool, x limit.Exchange) limit.Grant {
 		*u = usage{blank: true}
 	}
 	u.Account = l.account
+	// Read before the folder's clock: a pause in between makes things later, not earlier.
+	wall := time.Now()
 	u.Clock = u.Clock.advance(l.dir.clock())
 	now := u.Clock.At
 	for id := range u.Owners {
@@ -47,7 +49,6 @@ func (l *ledger) step(u *usage, damaged bool, x limit.Exchange) limit.Grant {
 			u.bury(id, now)
 		}
 	}
-	wall := time.Now()
 	grant := u.exchange(l.dir.id, now, wall.Sub, x)
 	if damaged {
 		grant.Notice = fmt.Sprintf("%s was damaged: the limits of account %s count as used up from now on", l.path, l.account)
