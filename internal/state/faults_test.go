@@ -42,3 +42,28 @@ func TestDoneIsNotDatedBack(t *testing.T) {
 		}
 	})
 }
+
+// What is left of credit goes back, though it is not enough for any message: a
+// smaller one took the turn of the one it was asked for.
+func TestLeftoversAreGivenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{booted: time.Now()}
+		p := start(t, t.TempDir(), m, []limit.Rate{{Count: 100, Per: time.Hour, Unit: limit.Recipients}})
+		defer p.stop(t)
+		if _, ok := p.limiter.Take(time.Now(), limit.Message(50, 0)); ok {
+			t.Fatal("taken before anything was granted")
+		}
+		synctest.Wait()
+		slot, ok := p.limiter.Take(time.Now(), limit.Message(1, 0))
+		if !ok {
+			t.Fatal("nothing was granted")
+		}
+		slot.Done(time.Now())
+		time.Sleep(time.Second)
+		all, err := p.dir.Usages()
+		if err != nil || len(all) != 1 || all[0].Windows[0].Used != 1 {
+			t.Errorf("1 recipient got a message: %+v, %v", all, err)
+		}
+	})
+}
