@@ -122,6 +122,11 @@ func (d *Dir) processFile(id, ending string) string {
 	return filepath.Join(d.path, processesDir, id+ending)
 }
 
+// seen reports whether others can see that this process is alive.
+func (d *Dir) seen() bool {
+	return d.alive != nil && stillThere(d.alive, d.processFile(d.id, ".lock"))
+}
+
 // lives reports whether a process is alive, and removes the files of a dead one.
 func (d *Dir) lives(id string) bool {
 	if id == d.id {

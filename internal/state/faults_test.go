@@ -1,6 +1,8 @@
 package state_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,4 +68,31 @@ func TestLeftoversAreGivenBack(t *testing.T) {
 			t.Errorf("1 recipient got a message: %+v, %v", all, err)
 		}
 	})
+}
+
+// Others cannot see a process any more whose folder was removed; nothing is
+// granted to it then, though the folder is there again.
+func TestFolderIsReplacedWhileInUse(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state")
+	first, err := state.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	second, err := state.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	x := limit.Exchange{Rates: []limit.Rate{{Count: 5, Per: time.Hour}}, Each: limit.Message(1, 0), Count: 1}
+	if g, err := first.Ledger("ann").Exchange(t.Context(), x); err == nil || g.Count != 0 {
+		t.Errorf("granted to a process that nobody sees: %+v, %v", g, err)
+	}
+	if g, err := second.Ledger("ann").Exchange(t.Context(), x); err != nil || g.Count != 1 {
+		t.Errorf("%+v, %v", g, err)
+	}
 }

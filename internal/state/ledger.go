@@ -25,6 +25,9 @@ type ledger struct {
 const durable = time.Minute
 
 func (l *ledger) Exchange(ctx context.Context, x limit.Exchange) (grant limit.Grant, err error) {
+	if !l.dir.seen() {
+		return limit.Grant{}, fmt.Errorf("limits of account %s: the state folder %s was removed or replaced while it was in use: start the program anew", l.account, l.dir.path)
+	}
 	err = change(ctx, l.path, func(u *usage, damaged bool) (write, sync bool) {
 		grant = l.step(u, damaged, x)
 		return true, grant.Count > 0 && u.Keep > durable
