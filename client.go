@@ -72,7 +72,7 @@ func New(config Config) *Client {
 		config.DrainTimeout = 30 * time.Second
 	}
 	c := &Client{config: config, lanes: make(map[string]*lane)}
-	c.state.open = sync.OnceValues(c.openState)
+	c.state.opening = c.newOpening()
 	return c
 }
 

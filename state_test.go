@@ -361,3 +361,25 @@ func TestStatusOfNothing(t *testing.T) {
 		t.Errorf("%+v, %v", status, err)
 	}
 }
+
+// A state directory that cannot be made at first is tried again.
+func TestStateDirComesLater(t *testing.T) {
+	bubble(t, smtptest.Config{}, func(t *testing.T, s *smtptest.Server) {
+		dir := filepath.Join(t.TempDir(), "state")
+		if err := os.WriteFile(dir, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		client := stateful(t, dir)
+		if _, err := client.Send(t.Context(), account(s), note("1")); !errors.Is(err, kaizen.ErrState) {
+			t.Errorf("%v", err)
+		}
+		if err := os.Remove(dir); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := client.Send(t.Context(), account(s), note("2")); err != nil {
+			t.Errorf("the folder can be made now: %v", err)
+		}
+		closeAll(t, client)
+	})
+}
