@@ -383,3 +383,33 @@ func TestStateDirComesLater(t *testing.T) {
 		closeAll(t, client)
 	})
 }
+
+// onlySecret refuses all passwords but one.
+func onlySecret(right string) *smtptest.Auth {
+	return &smtptest.Auth{Users: map[string]string{"ann": right}}
+}
+
+// A program that is started every minute and begins with a Transport does not
+// knock every minute either.
+func TestTransportOfAStoppedAccount(t *testing.T) {
+	bubble(t, smtptest.Config{Auth: onlySecret("right")}, func(t *testing.T, s *smtptest.Server) {
+		dir := t.TempDir()
+		a := account(s)
+		a.Name, a.Username, a.Password = "work", "ann", password
+		for range 5 {
+			client := stateful(t, dir)
+			for range 2 {
+				if _, err := client.Transport(t.Context(), a); !errors.Is(err, kaizen.ErrAuth) {
+					t.Errorf("%v", err)
+				}
+			}
+			if _, err := client.Send(t.Context(), a, note("x")); !errors.Is(err, kaizen.ErrAuth) {
+				t.Errorf("%v", err)
+			}
+			closeAll(t, client)
+		}
+		if n := s.Stats().LoginsRefused; n != 1 {
+			t.Errorf("the wrong password was tried %d times", n)
+		}
+	})
+}
