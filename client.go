@@ -113,7 +113,7 @@ func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
 	return pool.Config{
 		Learned: learned, Paused: paused,
 		OnRefused: k.refused,
-		OnProven:  func(string) { k.proven() },
+		OnProven:  k.proven,
 		OnLearned: func(learned pool.Learned) { k.learn(server, learned) },
 		OnPause:   k.paused,
 		OnHealth:  func(h pool.Health) { c.healthChanged(healthOf(l.name, h, memory)) },

@@ -43,7 +43,8 @@ type keeper struct {
 	key     string     // of the credentials in use
 	auth    *smtp.Auth
 	stop    *stop
-	stale   bool      // a stop of other credentials is on disk
+	stale   bool      // a stop of other credentials is on disk, and not over
+	cleared cleared   // what barred found last
 	checked time.Time // when the disk was last asked whether the stop was lifted
 	learned map[string]pool.Learned
 	pause   pool.Pause
@@ -55,6 +56,10 @@ type stop struct {
 	kept bool // on disk, so that somebody else can lift it
 	err  *smtp.Error
 }
+
+// cleared is a login that a stop on disk is not about, so that it need not be
+// computed again.
+type cleared struct{ key, salt string }
 
 // writeTimeout bounds how long a note may take.
 const writeTimeout = 10 * time.Second
@@ -118,17 +123,38 @@ func (k *keeper) barred(key string, auth *smtp.Auth) error {
 		return &smtp.Error{Phase: smtp.PhaseWaiting, Class: smtp.ClassState, Err: err}
 	}
 	var found *stop
-	if s := r.Stop; s != nil && hmac.Equal(s.Mark, mark(auth, s.Salt)) {
+	if s := r.Stop; s != nil && k.about(s, key, auth) {
 		found = &stop{key: key, kept: true, err: &smtp.Error{Server: s.Server, Phase: smtp.PhaseAuth, Class: smtp.ClassAuth,
 			Reply: s.Reply, Err: &StoppedError{Since: s.Since}, Hint: stoppedHint}}
 	}
 	k.mu.Lock()
-	k.stop, k.stale = found, r.Stop != nil && found == nil
+	if found != nil || k.stop != nil && k.stop.key == key {
+		k.stop = found
+	}
+	k.stale = r.Stop != nil && found == nil && !r.Stop.Over
 	k.mu.Unlock()
 	if found != nil {
 		return found.err
 	}
 	return nil
+}
+
+// about tells whether it was this login that was refused.
+func (k *keeper) about(s *state.Stop, key string, auth *smtp.Auth) bool {
+	this := cleared{key, string(s.Salt)}
+	k.mu.Lock()
+	known := k.cleared == this
+	k.mu.Unlock()
+	if known {
+		return false
+	}
+	if hmac.Equal(s.Mark, mark(auth, s.Salt)) {
+		return true
+	}
+	k.mu.Lock()
+	k.cleared = this
+	k.mu.Unlock()
+	return false
 }
 
 // mark tells logins apart without telling a password: it has too few bits to find
@@ -209,17 +235,25 @@ func (k *keeper) lift() {
 	})
 }
 
-// proven says that these credentials work. A stop of others is over then.
-func (k *keeper) proven() {
+// proven says that these credentials work. A stop of others is over then: for
+// the account, not for those others, which somebody may still be sending with.
+func (k *keeper) proven(key string) {
 	k.mu.Lock()
-	over := k.stale || k.stop != nil
-	k.stop, k.stale = nil, false
+	own, others := k.stop != nil && k.stop.key == key, k.stale
+	if own {
+		k.stop = nil
+	}
+	k.stale = false
 	k.mu.Unlock()
-	if over {
-		k.note("new credentials", func(r *state.Record) bool {
-			was := r.Stop != nil
-			r.Stop = nil
-			return was
+	if own || others {
+		k.note("credentials that work", func(r *state.Record) bool {
+			if r.Stop == nil {
+				return false
+			}
+			if r.Stop.Over = true; own {
+				r.Stop = nil
+			}
+			return true
 		})
 	}
 }

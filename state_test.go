@@ -87,7 +87,8 @@ func TestStopOutlivesTheProcess(t *testing.T) {
 	}
 	noSecretIn(t, dir, password)
 
-	// Another password is another login; that it works ends the stop for all.
+	// Another password is another login. That it works does not make the refused one
+	// worth another try, until somebody says so.
 	login.set(false)
 	changed := a
 	changed.Password = password + "!"
@@ -98,7 +99,12 @@ func TestStopOutlivesTheProcess(t *testing.T) {
 	if err := second.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := stateful(t, dir).Send(t.Context(), a, note("3")); err != nil {
+	third := stateful(t, dir)
+	wantStopped(t, third, a)
+	if err := third.Resume(t.Context(), a); err != nil {
+		t.Error(err)
+	}
+	if _, err := third.Send(t.Context(), a, note("3")); err != nil {
 		t.Errorf("the stop is still there: %v", err)
 	}
 }
@@ -410,6 +416,41 @@ func TestTransportOfAStoppedAccount(t *testing.T) {
 		}
 		if n := s.Stats().LoginsRefused; n != 1 {
 			t.Errorf("the wrong password was tried %d times", n)
+		}
+	})
+}
+
+// Somebody else with the right password, again and again, is no reason to try the
+// wrong one again and again.
+func TestOtherCredentialsDoNotLiftAStop(t *testing.T) {
+	bubble(t, smtptest.Config{Auth: onlySecret("right")}, func(t *testing.T, s *smtptest.Server) {
+		dir := t.TempDir()
+		wrong := account(s)
+		wrong.Name, wrong.Username, wrong.Password = "work", "ann", password
+		right := wrong
+		right.Password = "right"
+		daemon := stateful(t, dir)
+		for range 5 {
+			if _, err := daemon.Send(t.Context(), wrong, note("x")); !errors.Is(err, kaizen.ErrAuth) {
+				t.Errorf("%v", err)
+			}
+			other := stateful(t, dir)
+			if _, err := other.Send(t.Context(), right, note("y")); err != nil {
+				t.Errorf("%v", err)
+			}
+			closeAll(t, other)
+			time.Sleep(time.Minute)
+		}
+		if n := s.Stats().LoginsRefused; n != 1 {
+			t.Errorf("the wrong password was tried %d times", n)
+		}
+		status, err := kaizen.ReadStatus(dir)
+		if err != nil || len(status) != 1 {
+			t.Errorf("%+v, %v", status, err)
+		}
+		closeAll(t, daemon)
+		if status, err = kaizen.ReadStatus(dir); err != nil || status[0].Health.Stopped() {
+			t.Errorf("stopped though other credentials work: %+v, %v", status, err)
 		}
 	})
 }

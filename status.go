@@ -223,7 +223,7 @@ func (s *Status) recall(r *state.Record) {
 		h.Condition, h.Cause, h.Server, h.NextProbe = Down, CauseQuota, p.Server, p.Until
 		h.Reason = "an allowance is used up: " + p.Reply.String()
 	}
-	if r.Stop != nil {
+	if r.Stop != nil && !r.Stop.Over {
 		h.Condition, h.Cause, h.Server, h.Since = Down, CauseLogin, r.Stop.Server, r.Stop.Since
 		h.Reason = "the login was refused: " + r.Stop.Text
 	}

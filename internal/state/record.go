@@ -31,6 +31,9 @@ type Stop struct {
 	// slow, salted hash, too few to find a password by.
 	Salt []byte `json:"salt"`
 	Mark []byte `json:"mark"`
+	// Over says that another login has worked since: the account is not stopped,
+	// but the refused login is still not to be tried.
+	Over bool `json:"over,omitempty"`
 }
 
 // Pause is an account that is left alone for a while.
