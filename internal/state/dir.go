@@ -161,10 +161,30 @@ func (d *Dir) processes() (ids []string, err error) {
 	return ids, err
 }
 
+// care is what of a file shall be there after a power failure.
+type care uint8
+
+const (
+	anything care = iota // it may be damaged
+	either               // the file as it is now, or as it was before
+	latest               // the file as it is now
+)
+
+// unsyncedError says that a file was replaced, but may be as before after a power
+// failure.
+type unsyncedError struct{ err error }
+
+func (e *unsyncedError) Error() string {
+	return "may not survive a power failure: " + e.err.Error()
+}
+
+func (e *unsyncedError) Unwrap() error { return e.err }
+
 // change reads a file, lets f change what is in it, and replaces it, while no
-// other process does so. f returns whether there is anything to write, and
-// whether that must survive a power failure.
-func change[T any](ctx context.Context, path string, f func(value *T, damaged bool) (write, sync bool)) error {
+// other process does so. f returns whether there is anything to write, and what
+// must survive a power failure. Nothing has changed if there is an error, but for
+// an [unsyncedError].
+func change[T any](ctx context.Context, path string, f func(value *T, damaged bool) (write bool, survives care)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
@@ -180,8 +200,8 @@ func change[T any](ctx context.Context, path string, f func(value *T, damaged bo
 	if err != nil {
 		return err
 	}
-	if write, sync := f(&value, damaged); write {
-		return replace(path, &value, sync)
+	if write, survives := f(&value, damaged); write {
+		return replace(path, &value, survives)
 	}
 	return nil
 }
@@ -199,7 +219,7 @@ func read(path string, value any) (damaged bool, err error) {
 }
 
 // replace writes a file as a whole or not at all.
-func replace(path string, value any, sync bool) (err error) {
+func replace(path string, value any, survives care) (err error) {
 	content, err := json.Marshal(value)
 	if err != nil {
 		return err
@@ -209,7 +229,7 @@ func replace(path string, value any, sync bool) (err error) {
 		return err
 	}
 	_, err = f.Write(content)
-	if err == nil && sync {
+	if err == nil && survives >= either {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
@@ -218,8 +238,11 @@ func replace(path string, value any, sync bool) (err error) {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	if sync {
-		return syncDir(filepath.Dir(path))
+	if survives < latest {
+		return nil
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return &unsyncedError{err}
 	}
 	return nil
 }

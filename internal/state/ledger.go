@@ -2,8 +2,10 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/kaizenmail/kaizen/internal/limit"
@@ -19,6 +21,7 @@ type ledger struct {
 	dir     *Dir
 	account string
 	path    string
+	told    atomic.Bool // that the disk cannot be synced
 }
 
 // durable is from which length on a window outlasts a restart of the machine.
@@ -28,14 +31,34 @@ func (l *ledger) Exchange(ctx context.Context, x limit.Exchange) (grant limit.Gr
 	if !l.dir.seen() {
 		return limit.Grant{}, fmt.Errorf("limits of account %s: the state folder %s was removed or replaced while it was in use: start the program anew", l.account, l.dir.path)
 	}
-	err = change(ctx, l.path, func(u *usage, damaged bool) (write, sync bool) {
+	err = change(ctx, l.path, func(u *usage, damaged bool) (write bool, survives care) {
 		grant = l.step(u, damaged, x)
-		return true, grant.Count > 0 && u.Keep > durable
+		return true, l.care(u, grant)
 	})
+	var unsynced *unsyncedError
+	if errors.As(err, &unsynced) {
+		// It has happened, and must not happen again.
+		if l.told.CompareAndSwap(false, true) {
+			grant.Notice = fmt.Sprintf("%s %v", l.path, unsynced)
+		}
+		return grant, nil
+	}
 	if err != nil {
 		return limit.Grant{}, fmt.Errorf("limits of account %s: %w", l.account, err)
 	}
 	return grant, nil
+}
+
+// care: of what is not granted but reported, the file before says more, not less,
+// than is used. But it must be whole: a damaged one counts as used up.
+func (l *ledger) care(u *usage, grant limit.Grant) care {
+	switch {
+	case u.Keep <= durable:
+		return anything
+	case grant.Count > 0:
+		return latest
+	}
+	return either
 }
 
 func (l *ledger) step(u *usage, damaged bool, x limit.Exchange) limit.Grant {

@@ -77,13 +77,13 @@ func (d *Dir) Record(account string) (Record, error) {
 
 // Update changes the record of an account, unless f returns false.
 func (d *Dir) Update(ctx context.Context, account string, f func(*Record) bool) error {
-	err := change(ctx, d.recordFile(account), func(r *Record, damaged bool) (write, sync bool) {
+	err := change(ctx, d.recordFile(account), func(r *Record, damaged bool) (write bool, survives care) {
 		if damaged {
 			*r = Record{}
 		}
 		r.Account = account
 		write = f(r)
-		return write, write
+		return write, latest
 	})
 	if err != nil {
 		return fmt.Errorf("keep the state of account %s: %w", account, err)
