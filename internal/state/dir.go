@@ -143,7 +143,7 @@ func (d *Dir) lives(id string) bool {
 		return true
 	}
 	_ = os.Remove(d.processFile(id, ".json")) // whoever looks next tries again
-	_ = os.Remove(path)
+	removeLock(f, path)
 	return false
 }
 
@@ -233,7 +233,7 @@ func replace(path string, value any, survives care) (err error) {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+		err = rename(f.Name(), path)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
