@@ -96,3 +96,47 @@ func TestFolderIsReplacedWhileInUse(t *testing.T) {
 		t.Errorf("%+v, %v", g, err)
 	}
 }
+
+// Two machines that share a folder, one's clock ahead of the other's: going to
+// and fro between them must not make time pass.
+func TestTwoMachines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path := t.TempDir()
+		machines := []*machine{{boot: 1, booted: time.Now()}, {boot: 2, booted: time.Now(), stepped: time.Minute}}
+		var ledgers []limit.Ledger
+		for _, m := range machines {
+			dir, err := state.OpenClock(path, m.read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer dir.Close()
+			ledgers = append(ledgers, dir.Ledger("ann"))
+		}
+		x := limit.Exchange{Rates: []limit.Rate{{Count: 1, Per: time.Hour}}, Each: limit.Message(1, 0), Count: 1}
+		ask := func(i int) int {
+			g, err := ledgers[i%2].Exchange(t.Context(), x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return g.Count
+		}
+		if ask(0) != 1 {
+			t.Fatal("nothing granted")
+		}
+		x.Done, x.Count = []limit.Done{{At: time.Now(), Use: limit.Use{Messages: 1}}}, 0
+		ask(0)
+		x.Done, x.Count = nil, 1
+		began := time.Now()
+		for i := range 3 * 56 { // the minute that the clock is ahead may be lost once
+			time.Sleep(20 * time.Second)
+			if ask(i) != 0 {
+				t.Fatalf("granted after %v", time.Since(began))
+			}
+		}
+		time.Sleep(10 * time.Minute)
+		if ask(0)+ask(1) != 1 {
+			t.Error("nothing is granted any more")
+		}
+	})
+}
