@@ -36,7 +36,9 @@ type Config struct {
 	StateDir string
 	// OnHealth is told when the condition of an account changes, what causes it, or
 	// that a certificate is about to expire. The calls for one account come in
-	// order, one at a time. It must not block for long. Default: none. Changes are
+	// order, one at a time. It must not block for long, and not call Close,
+	// Shutdown or CloseAccount, which wait for it; anything else of the client's may
+	// be called. Default: none. Changes are
 	// logged in any case.
 	OnHealth func(Health)
 	// Trace is told of messages and connections; default: nobody is.

@@ -108,7 +108,7 @@ func (k *keeper) recall(server string) (pool.Learned, pool.Pause) {
 
 // barred is why the server must not be asked with these credentials: they were
 // refused. Other processes may have seen that.
-func (k *keeper) barred(key string, auth *smtp.Auth) error {
+func (k *keeper) barred(key, server string, auth *smtp.Auth) error {
 	k.mu.Lock()
 	known := k.stop
 	k.mu.Unlock()
@@ -123,7 +123,7 @@ func (k *keeper) barred(key string, auth *smtp.Auth) error {
 		return &smtp.Error{Phase: smtp.PhaseWaiting, Class: smtp.ClassState, Err: err}
 	}
 	var found *stop
-	if s := r.Stop; s != nil && k.about(s, key, auth) {
+	if s := r.Stop; s != nil && k.about(s, key, server, auth) {
 		found = &stop{key: key, kept: true, err: &smtp.Error{Server: s.Server, Phase: smtp.PhaseAuth, Class: smtp.ClassAuth,
 			Reply: s.Reply, Err: &StoppedError{Since: s.Since}, Hint: stoppedHint}}
 	}
@@ -139,8 +139,11 @@ func (k *keeper) barred(key string, auth *smtp.Auth) error {
 	return nil
 }
 
-// about tells whether it was this login that was refused.
-func (k *keeper) about(s *state.Stop, key string, auth *smtp.Auth) bool {
+// about tells whether it was this login that was refused, by this server.
+func (k *keeper) about(s *state.Stop, key, server string, auth *smtp.Auth) bool {
+	if s.Server != server {
+		return false
+	}
 	this := cleared{key, string(s.Salt)}
 	k.mu.Lock()
 	known := k.cleared == this

@@ -454,3 +454,60 @@ func TestOtherCredentialsDoNotLiftAStop(t *testing.T) {
 		}
 	})
 }
+
+// What one server refuses says nothing of another one: the host may have been
+// the mistake.
+func TestAnotherServerIsNotBarred(t *testing.T) {
+	t.Parallel()
+	wrong := memoryServer(t, smtptest.Config{Auth: onlySecret("of somebody else")})
+	right := memoryServer(t, smtptest.Config{Auth: onlySecret(password)})
+	dir := t.TempDir()
+	at := func(s *smtptest.Server, host string) kaizen.Account {
+		a := account(s)
+		a.Name, a.Host, a.Username, a.Password, a.InsecureAuth = "work", host, "ann", password, true
+		return a
+	}
+	first := stateful(t, dir)
+	if _, err := first.Send(t.Context(), at(wrong, "wrong.test"), note("1")); !errors.Is(err, kaizen.ErrAuth) {
+		t.Errorf("%v", err)
+	}
+	closeAll(t, first)
+	second := stateful(t, dir)
+	if _, err := second.Send(t.Context(), at(right, "right.test"), note("2")); err != nil {
+		t.Errorf("%v", err)
+	}
+	wantStopped(t, second, at(wrong, "wrong.test"))
+	closeAll(t, second)
+}
+
+// A callback may ask the client, and make it go on.
+func TestOnHealthMayUseTheClient(t *testing.T) {
+	t.Parallel()
+	login := &fickle{refuses: true}
+	s := memoryServer(t, smtptest.Config{Auth: &smtptest.Auth{AnySecret: true, Verdict: login.verdict}})
+	a := account(s)
+	a.Name, a.Username, a.Password = "work", "ann", password
+	var client *kaizen.Client
+	resumed := make(chan error, 1)
+	client = kaizen.New(kaizen.Config{StateDir: t.TempDir(), OnHealth: func(h kaizen.Health) {
+		if !h.Stopped() {
+			return
+		}
+		login.set(false)
+		if len(client.Health()) != 1 || len(client.Stats()) != 1 {
+			t.Error("the account is not there")
+		}
+		err := client.Resume(context.Background(), a)
+		if err == nil {
+			_, err = client.Send(context.Background(), a, note("2"))
+		}
+		resumed <- err
+	}})
+	if _, err := client.Send(t.Context(), a, note("1")); !errors.Is(err, kaizen.ErrAuth) {
+		t.Errorf("%v", err)
+	}
+	if err := <-resumed; err != nil {
+		t.Error(err)
+	}
+	closeAll(t, client)
+}
