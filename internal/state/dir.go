@@ -86,12 +86,29 @@ func (d *Dir) join() error {
 
 // tidy removes what writers left that died before they had finished.
 func (d *Dir) tidy() {
-	left, _ := filepath.Glob(filepath.Join(d.path, "*", "*.tmp*")) // the pattern is well-formed
-	for _, path := range left {
-		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Minute {
-			_ = os.Remove(path) // somebody else may have
+	for _, sub := range []string{limitsDir, accountsDir, processesDir} {
+		left, _ := d.files(sub, "*.tmp*") // the next one to open the folder tries again
+		for _, path := range left {
+			if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Minute {
+				_ = os.Remove(path) // somebody else may have
+			}
 		}
 	}
+}
+
+// files are those of a folder below whose names match. A pattern for the whole
+// path would take the folder's own name for a part of it.
+func (d *Dir) files(sub, pattern string) (paths []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(d.path, sub))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if ok, _ := filepath.Match(pattern, e.Name()); ok { // the pattern is well-formed
+			paths = append(paths, filepath.Join(d.path, sub, e.Name()))
+		}
+	}
+	return paths, nil
 }
 
 func newID() string {

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -139,4 +140,109 @@ func TestTwoMachines(t *testing.T) {
 			t.Error("nothing is granted any more")
 		}
 	})
+}
+
+// The folder's name may have signs in it that patterns are made of.
+func TestFolderWithBrackets(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state [of *]")
+	dir, err := state.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	x := limit.Exchange{Rates: []limit.Rate{{Count: 5, Per: time.Hour}}, Each: limit.Message(1, 0), Count: 1}
+	if _, err := dir.Ledger("ann").Exchange(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	if err := dir.Update(t.Context(), "ann", func(*state.Record) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	usages, err := dir.Usages()
+	records, err2 := dir.Records()
+	if err != nil || err2 != nil || len(usages) != 1 || len(records) != 1 {
+		t.Errorf("%v, %v; %v, %v", usages, err, records, err2)
+	}
+}
+
+// A slot is free one window after the message was done, and not before, at
+// whatever moment that was; nor is it kept for long.
+func TestSlotsAreFreedInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{booted: time.Now()}
+		dir, err := state.OpenClock(t.TempDir(), m.read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		for i, rates := range [][]limit.Rate{
+			{{Count: 1, Per: time.Second}},
+			{{Count: 100, Per: time.Second}, {Count: 1, Per: time.Hour}}, // old ones are made coarser
+		} {
+			ledger, last := dir.Ledger(string(rune('a'+i))), rates[len(rates)-1]
+			ask := limit.Exchange{Rates: rates, Each: limit.Message(1, 0), Count: 1}
+			for range 20 {
+				time.Sleep(1234567 * time.Nanosecond)
+				if g, err := ledger.Exchange(t.Context(), ask); err != nil || g.Count != 1 {
+					t.Fatalf("%+v, %v", g, err)
+				}
+				done := time.Now()
+				report := limit.Exchange{Rates: rates, Done: []limit.Done{{At: done, Use: limit.Use{Messages: 1}}}}
+				for range 3 {
+					if _, err := ledger.Exchange(t.Context(), report); err != nil {
+						t.Fatal(err)
+					}
+					report.Done = nil
+					time.Sleep(last.Per / 4)
+				}
+				time.Sleep(time.Until(done.Add(last.Per - time.Nanosecond)))
+				if g, err := ledger.Exchange(t.Context(), ask); err != nil || g.Count != 0 {
+					t.Fatalf("%v: granted too soon, %v", last, err)
+				}
+				time.Sleep(last.Per / 100)
+			}
+		}
+	})
+}
+
+// Who cannot be asked whether it is alive is taken for alive.
+func TestProcessThatCannotBeSeen(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	first, err := state.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := state.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	x := limit.Exchange{Rates: []limit.Rate{{Count: 1, Per: time.Millisecond}}, Each: limit.Message(1, 0), Count: 1}
+	if g, err := first.Ledger("ann").Exchange(t.Context(), x); err != nil || g.Count != 1 {
+		t.Fatalf("%+v, %v", g, err)
+	}
+	// A folder in the place of its lock cannot be opened for writing, not even by root.
+	locks, err := filepath.Glob(filepath.Join(path, "processes", "*.lock"))
+	if err != nil || len(locks) != 2 {
+		t.Fatal(locks, err)
+	}
+	if err := first.Die(); err != nil {
+		t.Fatal(err)
+	}
+	for _, lock := range locks {
+		if !second.IsMine(lock) {
+			if err := errors.Join(os.Remove(lock), os.Mkdir(lock, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	<-time.After(10 * time.Millisecond)
+	for range 2 {
+		if g, err := second.Ledger("ann").Exchange(t.Context(), x); err != nil || g.Count != 0 {
+			t.Errorf("%+v, %v", g, err)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
 }

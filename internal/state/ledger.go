@@ -98,7 +98,7 @@ type Usage struct {
 // Usages are those of all accounts. Nothing is locked for it: what a process is
 // about to write is not in it yet.
 func (d *Dir) Usages() ([]Usage, error) {
-	files, err := filepath.Glob(filepath.Join(d.path, limitsDir, "*.json"))
+	files, err := d.files(limitsDir, "*.json")
 	if err != nil {
 		return nil, err
 	}

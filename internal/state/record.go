@@ -101,7 +101,7 @@ func (d *Dir) recordFile(account string) string {
 
 // Records are those of all accounts.
 func (d *Dir) Records() ([]Record, error) {
-	files, err := filepath.Glob(filepath.Join(d.path, accountsDir, "*.json"))
+	files, err := d.files(accountsDir, "*.json")
 	if err != nil {
 		return nil, err
 	}
