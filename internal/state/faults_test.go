@@ -246,3 +246,68 @@ func TestProcessThatCannotBeSeen(t *testing.T) {
 		<-time.After(10 * time.Millisecond)
 	}
 }
+
+// What a process of short windows says makes nobody forget what is in long ones.
+func TestLongWindowsAreNotForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{booted: time.Now()}
+		dir, err := state.OpenClock(t.TempDir(), m.read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		short, long := limit.Rate{Count: 100, Per: time.Second}, limit.Rate{Count: 1, Per: time.Hour}
+		ledger := dir.Ledger("ann")
+		exchange := func(x limit.Exchange) limit.Grant {
+			g, err := ledger.Exchange(t.Context(), x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return g
+		}
+		if exchange(limit.Exchange{Rates: []limit.Rate{long, short}, Each: limit.Message(1, 0), Count: 1}).Count != 1 {
+			t.Fatal("nothing granted")
+		}
+		exchange(limit.Exchange{Rates: []limit.Rate{long, short}, Done: []limit.Done{{At: time.Now(), Use: limit.Message(1, 0)}}})
+		for range 10 {
+			time.Sleep(time.Minute)
+			exchange(limit.Exchange{Rates: []limit.Rate{short}})
+		}
+		if exchange(limit.Exchange{Rates: []limit.Rate{long, short}, Each: limit.Message(1, 0), Count: 1}).Count != 0 {
+			t.Error("granted within the hour")
+		}
+	})
+}
+
+// A clock that lies behind another one of the same run of the system makes
+// nothing pass twice.
+func TestReadingsThatLieBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path, began := t.TempDir(), time.Now()
+		var ledgers []limit.Ledger
+		for _, ahead := range []time.Duration{time.Minute, 0} {
+			dir, err := state.OpenClock(path, func() state.Reading {
+				return state.Reading{Boot: "this", Up: time.Since(began) + ahead, Wall: time.Now()}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer dir.Close()
+			ledgers = append(ledgers, dir.Ledger("ann"))
+		}
+		x := limit.Exchange{Rates: []limit.Rate{{Count: 1, Per: time.Hour}}, Each: limit.Message(1, 0), Count: 1}
+		if g, err := ledgers[0].Exchange(t.Context(), x); err != nil || g.Count != 1 {
+			t.Fatalf("%+v, %v", g, err)
+		}
+		x.Done = []limit.Done{{At: time.Now(), Use: limit.Message(1, 0)}}
+		for i := range 200 {
+			if g, err := ledgers[i%2].Exchange(t.Context(), x); err != nil || g.Count != 0 {
+				t.Fatalf("%d: %+v, %v", i, g, err)
+			}
+			x.Done = nil
+			time.Sleep(time.Second)
+		}
+	})
+}
