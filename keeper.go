@@ -45,9 +45,10 @@ type keeper struct {
 	stop    *stop
 	stale   bool      // a stop of other credentials is on disk, and not over
 	cleared cleared   // what barred found last
-	checked time.Time // when the disk was last asked whether the stop was lifted
+	checked time.Time // when the disk was last asked what was lifted
 	learned map[string]pool.Learned
 	pause   pool.Pause
+	shared  bool // the pause is on disk, so that somebody else can lift it
 }
 
 // stop is a refused login.
@@ -78,6 +79,7 @@ func newKeeper(dir *state.Dir, account string, logger *slog.Logger) (*keeper, er
 		k.learned[server] = pool.Learned(l)
 	}
 	if p := r.Pause; p != nil {
+		k.shared = true
 		k.pause = pool.Pause{Until: p.Until, Err: &smtp.Error{Server: p.Server, Phase: p.Phase, Class: p.Class, Reply: p.Reply,
 			Err: fmt.Errorf("paused until %s", p.Until.Local().Format("2006-01-02 15:04:05"))}}
 	}
@@ -205,10 +207,12 @@ func (k *keeper) refused(key string, cause *smtp.Error) {
 }
 
 // liftedElsewhere looks, once a second at most, whether another process has
-// lifted the stop of these credentials.
+// lifted the stop of these credentials, or the pause.
 func (k *keeper) liftedElsewhere(key string, now time.Time) bool {
 	k.mu.Lock()
-	look := k.stop != nil && k.stop.kept && k.stop.key == key && now.Sub(k.checked) >= time.Second
+	stopped := k.stop != nil && k.stop.kept && k.stop.key == key
+	paused := k.shared && now.Before(k.pause.Until)
+	look := (stopped || paused) && now.Sub(k.checked) >= time.Second
 	if look {
 		k.checked = now
 	}
@@ -217,19 +221,24 @@ func (k *keeper) liftedElsewhere(key string, now time.Time) bool {
 		return false
 	}
 	r, err := k.dir.Record(k.account)
-	if err != nil || r.Stop != nil {
+	if err != nil || stopped && r.Stop != nil || paused && r.Pause != nil {
 		return false
 	}
 	k.mu.Lock()
-	k.stop = nil
-	k.mu.Unlock()
+	defer k.mu.Unlock()
+	if stopped {
+		k.stop = nil
+	}
+	if paused {
+		k.pause, k.shared = pool.Pause{}, false
+	}
 	return true
 }
 
 // lift lets the account be used again.
 func (k *keeper) lift() {
 	k.mu.Lock()
-	k.stop, k.stale, k.pause = nil, false, pool.Pause{}
+	k.stop, k.stale, k.pause, k.shared = nil, false, pool.Pause{}, false
 	k.mu.Unlock()
 	k.note("resume", func(r *state.Record) bool {
 		was := r.Stop != nil || r.Pause != nil
@@ -278,13 +287,20 @@ func (k *keeper) learn(server string, l pool.Learned) {
 // paused notes a pause, or with the zero Pause its end.
 func (k *keeper) paused(p pool.Pause) {
 	k.mu.Lock()
-	k.pause = p
+	k.pause, k.shared = p, false
 	k.mu.Unlock()
 	var kept *state.Pause
 	if p.Err != nil {
 		kept = &state.Pause{Until: p.Until, Server: p.Err.Server, Phase: p.Err.Phase, Class: p.Err.Class, Reply: p.Err.Reply}
 	}
-	k.note("pause", func(r *state.Record) bool { r.Pause = kept; return true })
+	if !k.note("pause", func(r *state.Record) bool { r.Pause = kept; return true }) {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.pause == p {
+		k.shared = p.Err != nil
+	}
 }
 
 // note changes what is kept. That it cannot is told in the log: the message it

@@ -186,6 +186,32 @@ func TestLimitsAreShared(t *testing.T) {
 	})
 }
 
+// So is what one process says of an allowance that was used up.
+func TestPauseIsLiftedElsewhere(t *testing.T) {
+	quota := smtptest.Rate{N: 1, Per: time.Minute, AtFinal: true, Reply: smtptest.Reply{Code: 454, Text: "Throttling failure: Daily message quota exceeded."}}
+	bubble(t, smtptest.Config{Limits: smtptest.Limits{Quota: quota}}, func(t *testing.T, s *smtptest.Server) {
+		dir := t.TempDir()
+		a := account(s)
+		a.Name = "work"
+		client, other := stateful(t, dir), stateful(t, dir)
+		sendAll(t, client, a, 1)
+		for range 3 {
+			if _, err := client.Send(t.Context(), a, note("x")); !errors.Is(err, kaizen.ErrQuota) {
+				t.Errorf("%v", err)
+			}
+			time.Sleep(time.Minute) // it has not asked again, so it does not know
+		}
+		if err := other.Resume(t.Context(), a); err != nil {
+			t.Error(err)
+		}
+		sendAll(t, client, a, 1)
+		closeAll(t, client, other)
+		if n := len(s.MailTimes()); n != 3 {
+			t.Errorf("the server was asked %d times", n)
+		}
+	})
+}
+
 // What a server was learned to take is known to the next process.
 func TestLearnedLimitsAreKept(t *testing.T) {
 	bubble(t, smtptest.Config{Limits: smtptest.Limits{Connections: 2, MessagesPerConnection: 7}, Latency: 20 * time.Millisecond}, func(t *testing.T, s *smtptest.Server) {

@@ -15,7 +15,7 @@ import (
 )
 
 // phase is how a server took messages while its rate was the same.
-type phase struct{ allowed, accepted, settled, throttled int }
+type phase struct{ accepted, settled, throttled int }
 
 // A server whose permitted rate nobody has told us, and which changes it twice:
 // what it takes is found and used, and hardly a message is refused for it.
