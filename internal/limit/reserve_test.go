@@ -14,11 +14,28 @@ import (
 
 // bank is a ledger that fails now and then, and keeps the books of one limiter.
 type bank struct {
-	mu            sync.Mutex // guards all below
-	random        *rand.Rand
-	fails         int // of 100
-	granted, done limit.Use
-	back          limit.Use
+	mu     sync.Mutex // guards all below
+	random *rand.Rand
+	fails  int // of 100
+	books
+}
+
+type books struct {
+	granted, done, back limit.Use
+	asked               int // for credit
+}
+
+// fail has so many of 100 exchanges fail from now on.
+func (b *bank) fail(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fails = n
+}
+
+func (b *bank) read() books {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.books
 }
 
 var errBank = errors.New("the bank is closed")
@@ -30,6 +47,9 @@ func (b *bank) Exchange(_ context.Context, x limit.Exchange) (limit.Grant, error
 	<-time.After(takes) // not under the mutex, or the bubble's clock stands still
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if x.Count > 0 {
+		b.asked++
+	}
 	if b.random.IntN(100) < b.fails {
 		return limit.Grant{}, errBank
 	}
@@ -78,17 +98,16 @@ func TestBooksAreBalanced(t *testing.T) {
 				done = done.Plus(uses[i])
 			}
 			synctest.Wait()
-			b.mu.Lock()
-			b.fails = 0
-			b.mu.Unlock()
+			b.fail(0)
 			if err := l.Close(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if done.IsZero() || b.done != done {
-				t.Errorf("seed %d: %v were done, %v reported", seed, done, b.done)
+			got := b.read()
+			if done.IsZero() || got.done != done {
+				t.Errorf("seed %d: %v were done, %v reported", seed, done, got.done)
 			}
-			if b.granted != b.done.Plus(b.back) {
-				t.Errorf("seed %d: %v granted, %v done, %v given back", seed, b.granted, b.done, b.back)
+			if got.granted != got.done.Plus(got.back) {
+				t.Errorf("seed %d: %v granted, %v done, %v given back", seed, got.granted, got.done, got.back)
 			}
 		})
 	}
@@ -101,20 +120,38 @@ func TestIdleLimiterHoldsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bank{random: rand.New(rand.NewPCG(1, 1))}
 		l := limit.NewShared(b, nil, limit.Rate{Count: 100, Per: time.Hour})
-		for b.granted.IsZero() {
+		for b.read().granted.IsZero() {
 			l.Take(time.Now(), limit.Message(1, 0))
 			time.Sleep(50 * time.Millisecond)
 		}
-		b.mu.Lock()
-		b.fails = 100
-		b.mu.Unlock()
+		b.fail(100)
 		time.Sleep(2 * time.Second)
-		b.mu.Lock()
-		b.fails = 0
-		b.mu.Unlock()
+		b.fail(0)
 		time.Sleep(2 * time.Second)
-		if b.granted.IsZero() || b.back != b.granted {
-			t.Errorf("%v granted, %v given back", b.granted, b.back)
+		if got := b.read(); got.back != got.granted {
+			t.Errorf("%v granted, %v given back", got.granted, got.back)
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A ledger that fails is asked for those who wait, not for those who were told.
+func TestFailingLedgerIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bank{random: rand.New(rand.NewPCG(1, 1)), fails: 100}
+		l := limit.NewShared(b, nil, limit.Rate{Count: 100, Per: time.Hour})
+		l.Take(time.Now(), limit.Message(1, 0))
+		time.Sleep(100 * time.Millisecond)
+		if err := l.Fits(time.Now(), limit.Message(1, 0)); !errors.Is(err, errBank) {
+			t.Errorf("%v", err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := b.read().asked; n != 1 {
+			t.Errorf("asked %d times", n)
 		}
 		if err := l.Close(t.Context()); err != nil {
 			t.Error(err)

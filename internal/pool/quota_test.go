@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kaizenmail/kaizen/internal/limit"
 	"github.com/kaizenmail/kaizen/internal/pool"
 	"github.com/kaizenmail/kaizen/smtp"
 )
@@ -90,6 +91,88 @@ func TestAnotherMessageAsks(t *testing.T) {
 			if err := <-first; err == nil {
 				t.Error("no error")
 			}
+		}
+		closed(t, p, s)
+	})
+}
+
+// When the pause has ended one message asks, however many there are.
+func TestOneMessageAsks(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{sendTime: 200 * time.Millisecond}
+		s.verdict = func(*fakeConn, int, *smtp.Transaction) *smtp.Result {
+			return &smtp.Result{Outcome: smtp.Rejected, Err: refusal(smtp.ClassQuota, 452)}
+		}
+		p := pool.New(pool.Config{Connections: 5})
+		for i := range 4 {
+			for _, err := range crowd(p, s.target("a"), 1+4*min(i, 1)) {
+				if class(err) != smtp.ClassQuota {
+					t.Errorf("%v", err)
+				}
+			}
+			if n := len(s.saw().mails); n != i+1 {
+				t.Errorf("after %d pauses the server was asked %d times", i, n)
+			}
+			pass(2 * time.Hour)
+		}
+		closed(t, p, s)
+	})
+}
+
+// A message that is to ask and has to wait for a limit does not keep the others
+// from asking, nor itself.
+func TestAskingWaitsForTheLimit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{}
+		over := true
+		s.verdict = func(*fakeConn, int, *smtp.Transaction) *smtp.Result {
+			if over {
+				return &smtp.Result{Outcome: smtp.Rejected, Err: refusal(smtp.ClassQuota, 452)}
+			}
+			return nil
+		}
+		l := limit.New(limit.Rate{Count: 1, Per: 3 * time.Hour})
+		p := pool.New(pool.Config{Limiter: l})
+		_ = crowd(p, s.target("a"), 1)
+		over = false
+		pass(2 * time.Hour) // the pause has ended, the window has not
+		began := time.Now()
+		noErrors(t, crowd(p, s.target("a"), 1))
+		if took := time.Since(began); took > time.Hour {
+			t.Errorf("it took %v", took)
+		}
+		closed(t, p, s)
+	})
+}
+
+// Who comes to the head of a line that a limit holds, and needs less, goes.
+func TestSmallerAndMoreUrgent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{}
+		p := pool.New(pool.Config{Limiter: limit.New(limit.Rate{Count: 10, Per: time.Hour, Unit: limit.Recipients})})
+		to := func(n int, priority pool.Priority) pool.Item {
+			item := mail("x")
+			item.Priority = priority
+			for len(item.Envelope.To) < n {
+				item.Envelope.To = append(item.Envelope.To, item.Envelope.To[0])
+			}
+			return item
+		}
+		if _, _, err := p.Send(context.Background(), s.target("a"), to(5, pool.Normal)); err != nil {
+			t.Fatal(err)
+		}
+		large := make(chan error)
+		go func() {
+			_, _, err := p.Send(context.Background(), s.target("a"), to(6, pool.Normal))
+			large <- err
+		}()
+		pass(time.Minute)
+		began := time.Now()
+		if _, _, err := p.Send(context.Background(), s.target("a"), to(2, pool.Urgent)); err != nil || time.Since(began) > time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		if err := <-large; err != nil {
+			t.Error(err)
 		}
 		closed(t, p, s)
 	})
