@@ -212,6 +212,23 @@ func TestPauseIsLiftedElsewhere(t *testing.T) {
 	})
 }
 
+// A client that ends gives back what it has not used.
+func TestCloseGivesBack(t *testing.T) {
+	bubble(t, smtptest.Config{}, func(t *testing.T, s *smtptest.Server) {
+		dir := t.TempDir()
+		a := account(s)
+		a.Name = "work"
+		a.Limits.Rates = []kaizen.Rate{{Count: 1000, Per: time.Hour}}
+		client := stateful(t, dir)
+		sendAll(t, client, a, 60)
+		closeAll(t, client)
+		status, err := kaizen.ReadStatus(dir)
+		if err != nil || len(status) != 1 || len(status[0].Limits) != 1 || status[0].Limits[0].Used != 60 {
+			t.Errorf("%+v, %v", status, err)
+		}
+	})
+}
+
 // What a server was learned to take is known to the next process.
 func TestLearnedLimitsAreKept(t *testing.T) {
 	bubble(t, smtptest.Config{Limits: smtptest.Limits{Connections: 2, MessagesPerConnection: 7}, Latency: 20 * time.Millisecond}, func(t *testing.T, s *smtptest.Server) {

@@ -177,3 +177,25 @@ func TestSmallerAndMoreUrgent(t *testing.T) {
 		closed(t, p, s)
 	})
 }
+
+// That the message that asks is refused for its rate is no sign that the
+// allowance is renewed.
+func TestThrottledIsNotRenewed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{}
+		is := smtp.ClassQuota
+		s.verdict = func(*fakeConn, int, *smtp.Transaction) *smtp.Result {
+			return &smtp.Result{Outcome: smtp.Rejected, Err: refusal(is, 452)}
+		}
+		p := pool.New(pool.Config{})
+		_ = crowd(p, s.target("a"), 1)
+		for _, is = range []smtp.Class{smtp.ClassRate, smtp.ClassRecipient} {
+			pass(2 * time.Hour)
+			_ = crowd(p, s.target("a"), 1)
+			if closed := p.Health().Cause == pool.CauseQuota; closed != (is == smtp.ClassRate) {
+				t.Errorf("after class %v: %+v", is, p.Health())
+			}
+		}
+		closed(t, p, s)
+	})
+}
