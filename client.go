@@ -36,7 +36,9 @@ type Config struct {
 	StateDir string
 	// OnHealth is told when the condition of an account changes, what causes it, or
 	// that a certificate is about to expire. The calls for one account come in
-	// order, one at a time. It must not block for long. Default: none. Changes are
+	// order, one at a time. It must not block for long, and not call Close,
+	// Shutdown or CloseAccount, which wait for it; anything else of the client's may
+	// be called. Default: none. Changes are
 	// logged in any case.
 	OnHealth func(Health)
 	// Trace is told of messages and connections; default: nobody is.
@@ -73,7 +75,7 @@ func New(config Config) *Client {
 		config.DrainTimeout = 30 * time.Second
 	}
 	c := &Client{config: config, lanes: make(map[string]*lane)}
-	c.state.open = sync.OnceValues(c.openState)
+	c.state.opening = c.newOpening()
 	return c
 }
 
@@ -119,7 +121,7 @@ func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
 				accounts.Forget(l.name)
 			}
 		},
-		OnProven:  func(string) { k.proven() },
+		OnProven:  k.proven,
 		OnLearned: func(learned pool.Learned) { k.learn(server, learned) },
 		OnPause:   k.paused,
 		OnHealth:  func(h pool.Health) { c.healthChanged(healthOf(l.name, h, memory)) },

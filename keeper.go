@@ -43,10 +43,12 @@ type keeper struct {
 	key     string     // of the credentials in use
 	auth    *smtp.Auth
 	stop    *stop
-	stale   bool      // a stop of other credentials is on disk
-	checked time.Time // when the disk was last asked whether the stop was lifted
+	stale   bool      // a stop of other credentials is on disk, and not over
+	cleared cleared   // what barred found last
+	checked time.Time // when the disk was last asked what was lifted
 	learned map[string]pool.Learned
 	pause   pool.Pause
+	shared  bool // the pause is on disk, so that somebody else can lift it
 }
 
 // stop is a refused login.
@@ -55,6 +57,10 @@ type stop struct {
 	kept bool // on disk, so that somebody else can lift it
 	err  *smtp.Error
 }
+
+// cleared is a login that a stop on disk is not about, so that it need not be
+// computed again.
+type cleared struct{ key, salt string }
 
 // writeTimeout bounds how long a note may take.
 const writeTimeout = 10 * time.Second
@@ -73,6 +79,7 @@ func newKeeper(dir *state.Dir, account string, logger *slog.Logger) (*keeper, er
 		k.learned[server] = pool.Learned(l)
 	}
 	if p := r.Pause; p != nil {
+		k.shared = true
 		k.pause = pool.Pause{Until: p.Until, Err: &smtp.Error{Server: p.Server, Phase: p.Phase, Class: p.Class, Reply: p.Reply,
 			Err: fmt.Errorf("paused until %s", p.Until.Local().Format("2006-01-02 15:04:05"))}}
 	}
@@ -103,7 +110,7 @@ func (k *keeper) recall(server string) (pool.Learned, pool.Pause) {
 
 // barred is why the server must not be asked with these credentials: they were
 // refused. Other processes may have seen that.
-func (k *keeper) barred(key string, auth *smtp.Auth) error {
+func (k *keeper) barred(key, server string, auth *smtp.Auth) error {
 	k.mu.Lock()
 	known := k.stop
 	k.mu.Unlock()
@@ -118,17 +125,41 @@ func (k *keeper) barred(key string, auth *smtp.Auth) error {
 		return &smtp.Error{Phase: smtp.PhaseWaiting, Class: smtp.ClassState, Err: err}
 	}
 	var found *stop
-	if s := r.Stop; s != nil && hmac.Equal(s.Mark, mark(auth, s.Salt)) {
+	if s := r.Stop; s != nil && k.about(s, key, server, auth) {
 		found = &stop{key: key, kept: true, err: &smtp.Error{Server: s.Server, Phase: smtp.PhaseAuth, Class: smtp.ClassAuth,
 			Reply: s.Reply, Err: &StoppedError{Since: s.Since}, Hint: stoppedHint}}
 	}
 	k.mu.Lock()
-	k.stop, k.stale = found, r.Stop != nil && found == nil
+	if found != nil || k.stop != nil && k.stop.key == key {
+		k.stop = found
+	}
+	k.stale = r.Stop != nil && found == nil && !r.Stop.Over
 	k.mu.Unlock()
 	if found != nil {
 		return found.err
 	}
 	return nil
+}
+
+// about tells whether it was this login that was refused, by this server.
+func (k *keeper) about(s *state.Stop, key, server string, auth *smtp.Auth) bool {
+	if s.Server != server {
+		return false
+	}
+	this := cleared{key, string(s.Salt)}
+	k.mu.Lock()
+	known := k.cleared == this
+	k.mu.Unlock()
+	if known {
+		return false
+	}
+	if hmac.Equal(s.Mark, mark(auth, s.Salt)) {
+		return true
+	}
+	k.mu.Lock()
+	k.cleared = this
+	k.mu.Unlock()
+	return false
 }
 
 // mark tells logins apart without telling a password: it has too few bits to find
@@ -176,10 +207,12 @@ func (k *keeper) refused(key string, cause *smtp.Error) {
 }
 
 // liftedElsewhere looks, once a second at most, whether another process has
-// lifted the stop of these credentials.
+// lifted the stop of these credentials, or the pause.
 func (k *keeper) liftedElsewhere(key string, now time.Time) bool {
 	k.mu.Lock()
-	look := k.stop != nil && k.stop.kept && k.stop.key == key && now.Sub(k.checked) >= time.Second
+	stopped := k.stop != nil && k.stop.kept && k.stop.key == key
+	paused := k.shared && now.Before(k.pause.Until)
+	look := (stopped || paused) && now.Sub(k.checked) >= time.Second
 	if look {
 		k.checked = now
 	}
@@ -188,19 +221,24 @@ func (k *keeper) liftedElsewhere(key string, now time.Time) bool {
 		return false
 	}
 	r, err := k.dir.Record(k.account)
-	if err != nil || r.Stop != nil {
+	if err != nil || stopped && r.Stop != nil || paused && r.Pause != nil {
 		return false
 	}
 	k.mu.Lock()
-	k.stop = nil
-	k.mu.Unlock()
+	defer k.mu.Unlock()
+	if stopped {
+		k.stop = nil
+	}
+	if paused {
+		k.pause, k.shared = pool.Pause{}, false
+	}
 	return true
 }
 
 // lift lets the account be used again.
 func (k *keeper) lift() {
 	k.mu.Lock()
-	k.stop, k.stale, k.pause = nil, false, pool.Pause{}
+	k.stop, k.stale, k.pause, k.shared = nil, false, pool.Pause{}, false
 	k.mu.Unlock()
 	k.note("resume", func(r *state.Record) bool {
 		was := r.Stop != nil || r.Pause != nil
@@ -209,17 +247,25 @@ func (k *keeper) lift() {
 	})
 }
 
-// proven says that these credentials work. A stop of others is over then.
-func (k *keeper) proven() {
+// proven says that these credentials work. A stop of others is over then: for
+// the account, not for those others, which somebody may still be sending with.
+func (k *keeper) proven(key string) {
 	k.mu.Lock()
-	over := k.stale || k.stop != nil
-	k.stop, k.stale = nil, false
+	own, others := k.stop != nil && k.stop.key == key, k.stale
+	if own {
+		k.stop = nil
+	}
+	k.stale = false
 	k.mu.Unlock()
-	if over {
-		k.note("new credentials", func(r *state.Record) bool {
-			was := r.Stop != nil
-			r.Stop = nil
-			return was
+	if own || others {
+		k.note("credentials that work", func(r *state.Record) bool {
+			if r.Stop == nil {
+				return false
+			}
+			if r.Stop.Over = true; own {
+				r.Stop = nil
+			}
+			return true
 		})
 	}
 }
@@ -241,13 +287,20 @@ func (k *keeper) learn(server string, l pool.Learned) {
 // paused notes a pause, or with the zero Pause its end.
 func (k *keeper) paused(p pool.Pause) {
 	k.mu.Lock()
-	k.pause = p
+	k.pause, k.shared = p, false
 	k.mu.Unlock()
 	var kept *state.Pause
 	if p.Err != nil {
 		kept = &state.Pause{Until: p.Until, Server: p.Err.Server, Phase: p.Err.Phase, Class: p.Err.Class, Reply: p.Err.Reply}
 	}
-	k.note("pause", func(r *state.Record) bool { r.Pause = kept; return true })
+	if !k.note("pause", func(r *state.Record) bool { r.Pause = kept; return true }) {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.pause == p {
+		k.shared = p.Err != nil
+	}
 }
 
 // note changes what is kept. That it cannot is told in the log: the message it

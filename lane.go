@@ -41,15 +41,15 @@ type route struct {
 func newRoute(a *Account, memory *smtp.Memory, k *keeper, trace *Trace) route {
 	config := a.config()
 	config.Memory = memory
-	label, key := a.label(), a.connectionKey()
+	label, key, server := a.label(), a.connectionKey(), config.Address()
 	k.use(key, config.Auth)
 	dial := func(ctx context.Context) (pool.Conn, error) {
-		if err := k.barred(key, config.Auth); err != nil {
+		if err := k.barred(key, server, config.Auth); err != nil {
 			return nil, err
 		}
 		return trace.dialTraced(ctx, label, config)
 	}
-	return route{account: *a, memory: memory, target: pool.Target{Key: key, Server: config.Address(), Dial: dial}}
+	return route{account: *a, memory: memory, target: pool.Target{Key: key, Server: server, Dial: dial}}
 }
 
 // way is how one message goes.

@@ -104,7 +104,7 @@ func (d *delivery) run(ctx context.Context) error {
 // There is no result if no connection had the last word.
 func (d *delivery) transact(ctx context.Context, to []Recipient) (*smtp.Result, error) {
 	result, waited, err := d.pool.Send(ctx, d.target, d.item(to))
-	if result == nil && errors.Is(err, ErrAuth) && d.keeper.liftedElsewhere(d.target.Key, time.Now()) {
+	if result == nil && barredBefore(err) && d.keeper.liftedElsewhere(d.target.Key, time.Now()) {
 		d.pool.Resume(d.target.Key)
 		result, waited, err = d.pool.Send(ctx, d.target, d.item(to))
 	}
@@ -116,6 +116,12 @@ func (d *delivery) transact(ctx context.Context, to []Recipient) (*smtp.Result, 
 		d.receipt.Transactions = append(d.receipt.Transactions, result)
 	}
 	return result, err
+}
+
+// barredBefore: the account was stopped or paused, or is since, so that nothing
+// was sent.
+func barredBefore(err error) bool {
+	return errors.Is(err, ErrAuth) || errors.Is(err, ErrQuota) || errors.Is(err, ErrRate)
 }
 
 func (d *delivery) item(to []Recipient) pool.Item {

@@ -87,7 +87,8 @@ func TestStopOutlivesTheProcess(t *testing.T) {
 	}
 	noSecretIn(t, dir, password)
 
-	// Another password is another login; that it works ends the stop for all.
+	// Another password is another login. That it works does not make the refused one
+	// worth another try, until somebody says so.
 	login.set(false)
 	changed := a
 	changed.Password = password + "!"
@@ -98,7 +99,12 @@ func TestStopOutlivesTheProcess(t *testing.T) {
 	if err := second.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := stateful(t, dir).Send(t.Context(), a, note("3")); err != nil {
+	third := stateful(t, dir)
+	wantStopped(t, third, a)
+	if err := third.Resume(t.Context(), a); err != nil {
+		t.Error(err)
+	}
+	if _, err := third.Send(t.Context(), a, note("3")); err != nil {
 		t.Errorf("the stop is still there: %v", err)
 	}
 }
@@ -176,6 +182,49 @@ func TestLimitsAreShared(t *testing.T) {
 		}
 		if len(times) != 180 || time.Since(began) > 13*time.Minute {
 			t.Errorf("%d messages took %v", len(times), time.Since(began))
+		}
+	})
+}
+
+// So is what one process says of an allowance that was used up.
+func TestPauseIsLiftedElsewhere(t *testing.T) {
+	quota := smtptest.Rate{N: 1, Per: time.Minute, AtFinal: true, Reply: smtptest.Reply{Code: 454, Text: "Throttling failure: Daily message quota exceeded."}}
+	bubble(t, smtptest.Config{Limits: smtptest.Limits{Quota: quota}}, func(t *testing.T, s *smtptest.Server) {
+		dir := t.TempDir()
+		a := account(s)
+		a.Name = "work"
+		client, other := stateful(t, dir), stateful(t, dir)
+		sendAll(t, client, a, 1)
+		for range 3 {
+			if _, err := client.Send(t.Context(), a, note("x")); !errors.Is(err, kaizen.ErrQuota) {
+				t.Errorf("%v", err)
+			}
+			time.Sleep(time.Minute) // it has not asked again, so it does not know
+		}
+		if err := other.Resume(t.Context(), a); err != nil {
+			t.Error(err)
+		}
+		sendAll(t, client, a, 1)
+		closeAll(t, client, other)
+		if n := len(s.MailTimes()); n != 3 {
+			t.Errorf("the server was asked %d times", n)
+		}
+	})
+}
+
+// A client that ends gives back what it has not used.
+func TestCloseGivesBack(t *testing.T) {
+	bubble(t, smtptest.Config{}, func(t *testing.T, s *smtptest.Server) {
+		dir := t.TempDir()
+		a := account(s)
+		a.Name = "work"
+		a.Limits.Rates = []kaizen.Rate{{Count: 1000, Per: time.Hour}}
+		client := stateful(t, dir)
+		sendAll(t, client, a, 60)
+		closeAll(t, client)
+		status, err := kaizen.ReadStatus(dir)
+		if err != nil || len(status) != 1 || len(status[0].Limits) != 1 || status[0].Limits[0].Used != 60 {
+			t.Errorf("%+v, %v", status, err)
 		}
 	})
 }
@@ -401,4 +450,148 @@ func TestRefusedPasswordIsAskedForAnew(t *testing.T) {
 	if n := s.Stats().LoginsRefused; n != 1 {
 		t.Errorf("%d logins were refused", n)
 	}
+}
+
+// A state directory that cannot be made at first is tried again.
+func TestStateDirComesLater(t *testing.T) {
+	bubble(t, smtptest.Config{}, func(t *testing.T, s *smtptest.Server) {
+		dir := filepath.Join(t.TempDir(), "state")
+		if err := os.WriteFile(dir, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		client := stateful(t, dir)
+		if _, err := client.Send(t.Context(), account(s), note("1")); !errors.Is(err, kaizen.ErrState) {
+			t.Errorf("%v", err)
+		}
+		if err := os.Remove(dir); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := client.Send(t.Context(), account(s), note("2")); err != nil {
+			t.Errorf("the folder can be made now: %v", err)
+		}
+		closeAll(t, client)
+	})
+}
+
+// onlySecret refuses all passwords but one.
+func onlySecret(right string) *smtptest.Auth {
+	return &smtptest.Auth{Users: map[string]string{"ann": right}}
+}
+
+// A program that is started every minute and begins with a Transport does not
+// knock every minute either.
+func TestTransportOfAStoppedAccount(t *testing.T) {
+	bubble(t, smtptest.Config{Auth: onlySecret("right")}, func(t *testing.T, s *smtptest.Server) {
+		dir := t.TempDir()
+		a := account(s)
+		a.Name, a.Username, a.Password = "work", "ann", password
+		for range 5 {
+			client := stateful(t, dir)
+			for range 2 {
+				if _, err := client.Transport(t.Context(), a); !errors.Is(err, kaizen.ErrAuth) {
+					t.Errorf("%v", err)
+				}
+			}
+			if _, err := client.Send(t.Context(), a, note("x")); !errors.Is(err, kaizen.ErrAuth) {
+				t.Errorf("%v", err)
+			}
+			closeAll(t, client)
+		}
+		if n := s.Stats().LoginsRefused; n != 1 {
+			t.Errorf("the wrong password was tried %d times", n)
+		}
+	})
+}
+
+// Somebody else with the right password, again and again, is no reason to try the
+// wrong one again and again.
+func TestOtherCredentialsDoNotLiftAStop(t *testing.T) {
+	bubble(t, smtptest.Config{Auth: onlySecret("right")}, func(t *testing.T, s *smtptest.Server) {
+		dir := t.TempDir()
+		wrong := account(s)
+		wrong.Name, wrong.Username, wrong.Password = "work", "ann", password
+		right := wrong
+		right.Password = "right"
+		daemon := stateful(t, dir)
+		for range 5 {
+			if _, err := daemon.Send(t.Context(), wrong, note("x")); !errors.Is(err, kaizen.ErrAuth) {
+				t.Errorf("%v", err)
+			}
+			other := stateful(t, dir)
+			if _, err := other.Send(t.Context(), right, note("y")); err != nil {
+				t.Errorf("%v", err)
+			}
+			closeAll(t, other)
+			time.Sleep(time.Minute)
+		}
+		if n := s.Stats().LoginsRefused; n != 1 {
+			t.Errorf("the wrong password was tried %d times", n)
+		}
+		status, err := kaizen.ReadStatus(dir)
+		if err != nil || len(status) != 1 {
+			t.Errorf("%+v, %v", status, err)
+		}
+		closeAll(t, daemon)
+		if status, err = kaizen.ReadStatus(dir); err != nil || status[0].Health.Stopped() {
+			t.Errorf("stopped though other credentials work: %+v, %v", status, err)
+		}
+	})
+}
+
+// What one server refuses says nothing of another one: the host may have been
+// the mistake.
+func TestAnotherServerIsNotBarred(t *testing.T) {
+	t.Parallel()
+	wrong := memoryServer(t, smtptest.Config{Auth: onlySecret("of somebody else")})
+	right := memoryServer(t, smtptest.Config{Auth: onlySecret(password)})
+	dir := t.TempDir()
+	at := func(s *smtptest.Server, host string) kaizen.Account {
+		a := account(s)
+		a.Name, a.Host, a.Username, a.Password, a.InsecureAuth = "work", host, "ann", password, true
+		return a
+	}
+	first := stateful(t, dir)
+	if _, err := first.Send(t.Context(), at(wrong, "wrong.test"), note("1")); !errors.Is(err, kaizen.ErrAuth) {
+		t.Errorf("%v", err)
+	}
+	closeAll(t, first)
+	second := stateful(t, dir)
+	if _, err := second.Send(t.Context(), at(right, "right.test"), note("2")); err != nil {
+		t.Errorf("%v", err)
+	}
+	wantStopped(t, second, at(wrong, "wrong.test"))
+	closeAll(t, second)
+}
+
+// A callback may ask the client, and make it go on.
+func TestOnHealthMayUseTheClient(t *testing.T) {
+	t.Parallel()
+	login := &fickle{refuses: true}
+	s := memoryServer(t, smtptest.Config{Auth: &smtptest.Auth{AnySecret: true, Verdict: login.verdict}})
+	a := account(s)
+	a.Name, a.Username, a.Password = "work", "ann", password
+	var client *kaizen.Client
+	resumed := make(chan error, 1)
+	client = kaizen.New(kaizen.Config{StateDir: t.TempDir(), OnHealth: func(h kaizen.Health) {
+		if !h.Stopped() {
+			return
+		}
+		login.set(false)
+		if len(client.Health()) != 1 || len(client.Stats()) != 1 {
+			t.Error("the account is not there")
+		}
+		err := client.Resume(context.Background(), a)
+		if err == nil {
+			_, err = client.Send(context.Background(), a, note("2"))
+		}
+		resumed <- err
+	}})
+	if _, err := client.Send(t.Context(), a, note("1")); !errors.Is(err, kaizen.ErrAuth) {
+		t.Errorf("%v", err)
+	}
+	if err := <-resumed; err != nil {
+		t.Error(err)
+	}
+	closeAll(t, client)
 }

@@ -19,12 +19,34 @@ import (
 
 // clientState is a client's part in its state directory.
 type clientState struct {
-	open    func() (*state.Dir, error)
+	opening *opening             // guarded by Client.mu
 	clock   func() state.Reading // nil: the machine's
 	close   sync.Once
 	dir     *state.Dir // set once it was opened
 	ended   chan struct{}
 	publish sync.WaitGroup
+}
+
+// opening is one try to open the state directory, for all who need it at a time.
+type opening struct{ once func() (*state.Dir, error) }
+
+func (c *Client) newOpening() *opening { return &opening{sync.OnceValues(c.openState)} }
+
+// stateDir opens the state directory once. After a failure, the next message
+// tries again: a disk may have been full, or not been there yet.
+func (c *Client) stateDir() (*state.Dir, error) {
+	c.mu.Lock()
+	try := c.state.opening
+	c.mu.Unlock()
+	dir, err := try.once()
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.state.opening == try {
+			c.state.opening = c.newOpening()
+		}
+	}
+	return dir, err
 }
 
 // openState opens Config.StateDir and begins to show others how we are doing.
@@ -49,7 +71,7 @@ func (c *Client) openState() (*state.Dir, error) {
 
 // keep makes the keeper of an account.
 func (c *Client) keep(a *Account) (*keeper, error) {
-	dir, err := c.state.open()
+	dir, err := c.stateDir()
 	if err == nil {
 		var k *keeper
 		if k, err = newKeeper(dir, a.label(), c.config.Logger); err == nil {
@@ -201,7 +223,7 @@ func (s *Status) recall(r *state.Record) {
 		h.Condition, h.Cause, h.Server, h.NextProbe = Down, CauseQuota, p.Server, p.Until
 		h.Reason = "an allowance is used up: " + p.Reply.String()
 	}
-	if r.Stop != nil {
+	if r.Stop != nil && !r.Stop.Over {
 		h.Condition, h.Cause, h.Server, h.Since = Down, CauseLogin, r.Stop.Server, r.Stop.Since
 		h.Reason = "the login was refused: " + r.Stop.Text
 	}

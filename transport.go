@@ -46,13 +46,21 @@ type Transport struct {
 }
 
 // Transport verifies the account and binds to it. It shares the account's pool
-// with everybody else who uses it.
+// with everybody else who uses it. An account that is stopped is not verified:
+// the error is what stopped it, see [Client.Verify] and [Client.Resume].
 func (c *Client) Transport(ctx context.Context, account Account) (*Transport, error) {
 	a, err := c.resolve(ctx, account)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Verify(ctx, a); err != nil {
+	w, err := c.way(&a)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.keeper.barred(w.target.Key, w.target.Server, a.config().Auth); err != nil {
+		return nil, front(w.account, err)
+	}
+	if err := w.verify(ctx, &a); err != nil {
 		return nil, err
 	}
 	return &Transport{client: c, account: a}, nil

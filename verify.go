@@ -2,6 +2,7 @@ package kaizen
 
 import (
 	"context"
+	"errors"
 
 	"github.com/kaizenmail/kaizen/smtp"
 )
@@ -10,7 +11,8 @@ import (
 // sent. It returns nil or an [*Error] that says what is wrong.
 //
 // Verify uses a connection of its own, beside the pooled ones. An account that
-// was stopped because its credentials were refused goes on after it succeeds.
+// was stopped because its credentials were refused goes on after it succeeds; if
+// they are refused now, it is stopped.
 func (c *Client) Verify(ctx context.Context, account Account) error {
 	a, err := c.resolve(ctx, account)
 	if err != nil {
@@ -20,7 +22,15 @@ func (c *Client) Verify(ctx context.Context, account Account) error {
 	if err != nil {
 		return err
 	}
-	if err := verify(ctx, &a); err != nil {
+	return w.verify(ctx, &a)
+}
+
+func (w *way) verify(ctx context.Context, a *Account) error {
+	if err := login(ctx, a); err != nil {
+		var e *smtp.Error
+		if errors.As(err, &e) && e.Class == smtp.ClassAuth {
+			w.keeper.refused(w.target.Key, e)
+		}
 		return front(w.account, err)
 	}
 	w.keeper.lift()
@@ -47,7 +57,8 @@ func (c *Client) Resume(ctx context.Context, account Account) error {
 	return nil
 }
 
-func verify(ctx context.Context, a *Account) error {
+// login logs in on a connection of its own.
+func login(ctx context.Context, a *Account) error {
 	conn, err := smtp.Dial(ctx, a.config())
 	if err != nil {
 		return err

@@ -170,7 +170,7 @@ func (l *Limiter) dueLocked(now time.Time) (at time.Time) {
 	if len(l.done) > 0 {
 		sooner(l.done[0].At.Add(l.patienceLocked()))
 	}
-	if l.credit.Messages > 0 {
+	if !l.credit.IsZero() { // also what is too little for any message
 		sooner(l.spent.Add(keepCredit))
 	}
 	if l.failure != nil && !at.IsZero() && at.Before(l.retryAt) {

@@ -152,7 +152,7 @@ func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 	}
-	if !r.Repeatable || !p.repeatLocked(c, w) {
+	if !r.Repeatable || !p.repeatLocked(c, w, now) {
 		return false
 	}
 	if c.retire == stillOpen {
@@ -191,8 +191,8 @@ func (p *Pool) heedLocked(c *connection, err *smtp.Error, now time.Time) {
 // repeatLocked says whether w may try another connection. On one that had been
 // in use before, the failure says little of the server: as many such as the pool
 // can hold are free, each of them costs the pool that connection.
-func (p *Pool) repeatLocked(c *connection, w *waiter) bool {
-	if w.leaving || p.closing || c.target.refused != nil {
+func (p *Pool) repeatLocked(c *connection, w *waiter, now time.Time) bool {
+	if w.leaving || p.closing || c.target.refused != nil || p.quota.closedLocked(now) != nil {
 		return false
 	}
 	if (c.rested || c.completed > 0) && w.spared < p.config.Connections {

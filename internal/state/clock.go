@@ -34,11 +34,16 @@ func (m mark) now(r Reading) time.Duration {
 }
 
 // advance is the mark of the moment of r. A reading that lies behind, as another
-// process came first, does not count again what that has counted.
+// process came first, does not count again what that has counted. Nor does a time
+// of day that lies behind, where it is used for the time between two runs alone:
+// they may be of two machines that share a disk, and take turns.
 func (m mark) advance(r Reading) mark {
 	at := m.now(r)
 	if m.Boot != "" && m.Boot == r.Boot {
 		r.Up = max(r.Up, m.Up)
+	}
+	if r.Boot != "" && r.Wall.Before(m.Wall) {
+		r.Wall = m.Wall
 	}
 	return mark{at, r}
 }

@@ -86,12 +86,29 @@ func (d *Dir) join() error {
 
 // tidy removes what writers left that died before they had finished.
 func (d *Dir) tidy() {
-	left, _ := filepath.Glob(filepath.Join(d.path, "*", "*.tmp*")) // the pattern is well-formed
-	for _, path := range left {
-		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Minute {
-			_ = os.Remove(path) // somebody else may have
+	for _, sub := range []string{limitsDir, accountsDir, processesDir} {
+		left, _ := d.files(sub, "*.tmp*") // the next one to open the folder tries again
+		for _, path := range left {
+			if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Minute {
+				_ = os.Remove(path) // somebody else may have
+			}
 		}
 	}
+}
+
+// files are those of a folder below whose names match. A pattern for the whole
+// path would take the folder's own name for a part of it.
+func (d *Dir) files(sub, pattern string) (paths []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(d.path, sub))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if ok, _ := filepath.Match(pattern, e.Name()); ok { // the pattern is well-formed
+			paths = append(paths, filepath.Join(d.path, sub, e.Name()))
+		}
+	}
+	return paths, nil
 }
 
 func newID() string {
@@ -122,6 +139,11 @@ func (d *Dir) processFile(id, ending string) string {
 	return filepath.Join(d.path, processesDir, id+ending)
 }
 
+// seen reports whether others can see that this process is alive.
+func (d *Dir) seen() bool {
+	return d.alive != nil && stillThere(d.alive, d.processFile(d.id, ".lock"))
+}
+
 // lives reports whether a process is alive, and removes the files of a dead one.
 func (d *Dir) lives(id string) bool {
 	if id == d.id {
@@ -138,7 +160,7 @@ func (d *Dir) lives(id string) bool {
 		return true
 	}
 	_ = os.Remove(d.processFile(id, ".json")) // whoever looks next tries again
-	_ = os.Remove(path)
+	removeLock(f, path)
 	return false
 }
 
@@ -156,10 +178,30 @@ func (d *Dir) processes() (ids []string, err error) {
 	return ids, err
 }
 
+// care is what of a file shall be there after a power failure.
+type care uint8
+
+const (
+	anything care = iota // it may be damaged
+	either               // the file as it is now, or as it was before
+	latest               // the file as it is now
+)
+
+// unsyncedError says that a file was replaced, but may be as before after a power
+// failure.
+type unsyncedError struct{ err error }
+
+func (e *unsyncedError) Error() string {
+	return "may not survive a power failure: " + e.err.Error()
+}
+
+func (e *unsyncedError) Unwrap() error { return e.err }
+
 // change reads a file, lets f change what is in it, and replaces it, while no
-// other process does so. f returns whether there is anything to write, and
-// whether that must survive a power failure.
-func change[T any](ctx context.Context, path string, f func(value *T, damaged bool) (write, sync bool)) error {
+// other process does so. f returns whether there is anything to write, and what
+// must survive a power failure. Nothing has changed if there is an error, but for
+// an [unsyncedError].
+func change[T any](ctx context.Context, path string, f func(value *T, damaged bool) (write bool, survives care)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
@@ -175,8 +217,8 @@ func change[T any](ctx context.Context, path string, f func(value *T, damaged bo
 	if err != nil {
 		return err
 	}
-	if write, sync := f(&value, damaged); write {
-		return replace(path, &value, sync)
+	if write, survives := f(&value, damaged); write {
+		return replace(path, &value, survives)
 	}
 	return nil
 }
@@ -194,7 +236,7 @@ func read(path string, value any) (damaged bool, err error) {
 }
 
 // replace writes a file as a whole or not at all.
-func replace(path string, value any, sync bool) (err error) {
+func replace(path string, value any, survives care) (err error) {
 	content, err := json.Marshal(value)
 	if err != nil {
 		return err
@@ -204,17 +246,20 @@ func replace(path string, value any, sync bool) (err error) {
 		return err
 	}
 	_, err = f.Write(content)
-	if err == nil && sync {
+	if err == nil && survives >= either {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+		err = rename(f.Name(), path)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	if sync {
-		return syncDir(filepath.Dir(path))
+	if survives < latest {
+		return nil
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return &unsyncedError{err}
 	}
 	return nil
 }

@@ -2,8 +2,10 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/kaizenmail/kaizen/internal/limit"
@@ -19,20 +21,44 @@ type ledger struct {
 	dir     *Dir
 	account string
 	path    string
+	told    atomic.Bool // that the disk cannot be synced
 }
 
 // durable is from which length on a window outlasts a restart of the machine.
 const durable = time.Minute
 
 func (l *ledger) Exchange(ctx context.Context, x limit.Exchange) (grant limit.Grant, err error) {
-	err = change(ctx, l.path, func(u *usage, damaged bool) (write, sync bool) {
+	if !l.dir.seen() {
+		return limit.Grant{}, fmt.Errorf("limits of account %s: the state folder %s was removed or replaced while it was in use: start the program anew", l.account, l.dir.path)
+	}
+	err = change(ctx, l.path, func(u *usage, damaged bool) (write bool, survives care) {
 		grant = l.step(u, damaged, x)
-		return true, grant.Count > 0 && u.Keep > durable
+		return true, l.care(u, grant)
 	})
+	var unsynced *unsyncedError
+	if errors.As(err, &unsynced) {
+		// It has happened, and must not happen again.
+		if l.told.CompareAndSwap(false, true) {
+			grant.Notice = fmt.Sprintf("%s %v", l.path, unsynced)
+		}
+		return grant, nil
+	}
 	if err != nil {
 		return limit.Grant{}, fmt.Errorf("limits of account %s: %w", l.account, err)
 	}
 	return grant, nil
+}
+
+// care: of what is not granted but reported, the file before says more, not less,
+// than is used. But it must be whole: a damaged one counts as used up.
+func (l *ledger) care(u *usage, grant limit.Grant) care {
+	switch {
+	case u.Keep <= durable:
+		return anything
+	case grant.Count > 0:
+		return latest
+	}
+	return either
 }
 
 func (l *ledger) step(u *usage, damaged bool, x limit.Exchange) limit.Grant {
@@ -40,6 +66,8 @@ func (l *ledger) step(u *usage, damaged bool, x limit.Exchange) limit.Grant {
 		*u = usage{blank: true}
 	}
 	u.Account = l.account
+	// Read before the folder's clock: a pause in between makes things later, not earlier.
+	wall := time.Now()
 	u.Clock = u.Clock.advance(l.dir.clock())
 	now := u.Clock.At
 	for id := range u.Owners {
@@ -47,7 +75,6 @@ func (l *ledger) step(u *usage, damaged bool, x limit.Exchange) limit.Grant {
 			u.bury(id, now)
 		}
 	}
-	wall := time.Now()
 	grant := u.exchange(l.dir.id, now, wall.Sub, x)
 	if damaged {
 		grant.Notice = fmt.Sprintf("%s was damaged: the limits of account %s count as used up from now on", l.path, l.account)
@@ -71,7 +98,7 @@ type Usage struct {
 // Usages are those of all accounts. Nothing is locked for it: what a process is
 // about to write is not in it yet.
 func (d *Dir) Usages() ([]Usage, error) {
-	files, err := filepath.Glob(filepath.Join(d.path, limitsDir, "*.json"))
+	files, err := d.files(limitsDir, "*.json")
 	if err != nil {
 		return nil, err
 	}

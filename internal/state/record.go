@@ -31,6 +31,9 @@ type Stop struct {
 	// slow, salted hash, too few to find a password by.
 	Salt []byte `json:"salt"`
 	Mark []byte `json:"mark"`
+	// Over says that another login has worked since: the account is not stopped,
+	// but the refused login is still not to be tried.
+	Over bool `json:"over,omitempty"`
 }
 
 // Pause is an account that is left alone for a while.
@@ -74,13 +77,13 @@ func (d *Dir) Record(account string) (Record, error) {
 
 // Update changes the record of an account, unless f returns false.
 func (d *Dir) Update(ctx context.Context, account string, f func(*Record) bool) error {
-	err := change(ctx, d.recordFile(account), func(r *Record, damaged bool) (write, sync bool) {
+	err := change(ctx, d.recordFile(account), func(r *Record, damaged bool) (write bool, survives care) {
 		if damaged {
 			*r = Record{}
 		}
 		r.Account = account
 		write = f(r)
-		return write, write
+		return write, latest
 	})
 	if err != nil {
 		return fmt.Errorf("keep the state of account %s: %w", account, err)
@@ -98,7 +101,7 @@ func (d *Dir) recordFile(account string) string {
 
 // Records are those of all accounts.
 func (d *Dir) Records() ([]Record, error) {
-	files, err := filepath.Glob(filepath.Join(d.path, accountsDir, "*.json"))
+	files, err := d.files(accountsDir, "*.json")
 	if err != nil {
 		return nil, err
 	}

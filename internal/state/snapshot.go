@@ -22,7 +22,7 @@ func (d *Dir) Publish(content any) error {
 		return err
 	}
 	s := Snapshot{PID: os.Getpid(), Program: filepath.Base(os.Args[0]), Written: time.Now(), Content: raw}
-	return replace(d.processFile(d.id, ".json"), s, false)
+	return replace(d.processFile(d.id, ".json"), s, anything)
 }
 
 // Snapshots are those of all processes that are alive and have published one.
