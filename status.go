@@ -98,6 +98,8 @@ type Status struct {
 	Limits []LimitStatus `json:"limits,omitempty"`
 	// Processes are those that use the account now.
 	Processes []ProcessStatus `json:"processes,omitempty"`
+
+	stopped bool // on record
 }
 
 // LimitStatus is how much of a rate is used.
@@ -170,6 +172,7 @@ func (s *Status) recall(r *state.Record) {
 		h.Reason = "an allowance is used up: " + p.Reply.String()
 	}
 	if r.Stop != nil {
+		s.stopped = true
 		h.Condition, h.Cause, h.Server, h.Since = Down, CauseLogin, r.Stop.Server, r.Stop.Since
 		h.Reason = "the login was refused: " + r.Stop.Text
 	}
@@ -189,6 +192,10 @@ func (s *Status) recall(r *state.Record) {
 // server is known by does not get lost behind the worst: the certificate that ends
 // first, warnings, limits, when a message was last accepted.
 func (s *Status) meet(p ProcessStatus) {
+	if h := &p.Health; h.Stopped() && !s.stopped && time.Since(h.Since) > recordWithin {
+		// Somebody has lifted the stop. The process finds out with its next message.
+		h.Condition, h.Cause, h.Reason = Healthy, CauseNone, ""
+	}
 	first := len(s.Processes) == 0
 	s.Processes = append(s.Processes, p)
 	was, worst := s.Health, s.Health
@@ -207,6 +214,9 @@ func (s *Status) meet(p ProcessStatus) {
 	}
 	s.Health = worst
 }
+
+// recordWithin is how soon after a refused login the stop is on record.
+const recordWithin = 5 * time.Second
 
 // earlier is the earlier one of two times that may be unknown.
 func earlier(a, b time.Time) time.Time {

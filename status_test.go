@@ -124,3 +124,27 @@ func TestStatusOfAStop(t *testing.T) {
 		}
 	})
 }
+
+// A stop that was lifted is over, though a process has not noticed yet since it
+// has nothing to send.
+func TestStatusOfALiftedStop(t *testing.T) {
+	bubble(t, smtptest.Config{Auth: &smtptest.Auth{AnySecret: true, Verdict: (&fickle{refuses: true}).verdict}}, func(t *testing.T, s *smtptest.Server) {
+		dir := t.TempDir()
+		a := account(s)
+		a.Name, a.Username, a.Password = "work", "ann", password
+		client, other := stateful(t, dir), stateful(t, dir)
+		_, _ = client.Send(t.Context(), a, note("x"))
+		time.Sleep(10 * time.Second)
+		if h := oneStatus(t, dir).Health; !h.Stopped() {
+			t.Errorf("%+v", h)
+		}
+		if err := other.Resume(t.Context(), a); err != nil {
+			t.Error(err)
+		}
+		status := oneStatus(t, dir)
+		if status.Health.Condition != kaizen.Healthy || status.Health.Cause != kaizen.CauseNone || len(status.Processes) == 0 || status.Processes[0].Health.Stopped() {
+			t.Errorf("%+v", status)
+		}
+		closeAll(t, client, other)
+	})
+}
