@@ -1,11 +1,12 @@
 package kaizen
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -65,7 +66,7 @@ func (c *Client) openState() (*state.Dir, error) {
 	}
 	c.state.dir = dir
 	c.state.ended = make(chan struct{})
-	c.state.publish.Go(func() { c.publish(dir) })
+	c.state.publish.Go(c.publish)
 	return dir, nil
 }
 
@@ -109,44 +110,6 @@ func (c *Client) closeState(ctx context.Context) (err error) {
 	return err
 }
 
-// published is what a process shows of one account.
-type published struct {
-	Health Health `json:"health"`
-	Stats  Stats  `json:"stats"`
-}
-
-// publishEvery is how often a process shows how it is doing.
-const publishEvery = time.Second
-
-func (c *Client) publish(dir *state.Dir) {
-	ticker := time.NewTicker(publishEvery)
-	defer ticker.Stop()
-	var last []published
-	for {
-		select {
-		case <-c.state.ended:
-			return
-		case <-ticker.C:
-		}
-		if now := c.published(); !reflect.DeepEqual(now, last) {
-			last = now
-			// That others cannot see it harms no message, and the next second tries again.
-			_ = dir.Publish(now)
-		}
-	}
-}
-
-func (c *Client) published() (list []published) {
-	stats := c.Stats()
-	for _, h := range c.Health() {
-		i := slices.IndexFunc(stats, func(s Stats) bool { return s.Account == h.Account })
-		if i >= 0 {
-			list = append(list, published{h, stats[i]})
-		}
-	}
-	return list
-}
-
 // Status is what a state directory tells of one account.
 type Status struct {
 	Account string `json:"account"`
@@ -157,6 +120,8 @@ type Status struct {
 	Limits []LimitStatus `json:"limits,omitempty"`
 	// Processes are those that use the account now.
 	Processes []ProcessStatus `json:"processes,omitempty"`
+
+	stopped bool // on record
 }
 
 // LimitStatus is how much of a rate is used.
@@ -170,9 +135,13 @@ type LimitStatus struct {
 type ProcessStatus struct {
 	PID     int       `json:"pid"`
 	Program string    `json:"program"`
+	Started time.Time `json:"started"` // when its client began to use the state directory
 	Written time.Time `json:"written"` // when it last had something new to tell
 	Health  Health    `json:"health"`
 	Stats   Stats     `json:"stats"`
+	// PerSecond is how many messages the server accepted from it in a second, over
+	// the last five.
+	PerSecond float64 `json:"per_second"`
 }
 
 // ReadStatus tells what the state directory of other clients (see
@@ -198,7 +167,8 @@ func ReadStatus(stateDir string) ([]Status, error) {
 			continue // another version's
 		}
 		for _, p := range list {
-			of(p.Health.Account).meet(ProcessStatus{PID: s.PID, Program: s.Program, Written: s.Written, Health: p.Health, Stats: p.Stats})
+			of(p.Health.Account).meet(ProcessStatus{PID: s.PID, Program: s.Program, Started: s.Started, Written: s.Written,
+				Health: p.Health, Stats: p.Stats, PerSecond: p.PerSecond})
 		}
 	}
 	usages, err3 := dir.Usages()
@@ -224,29 +194,69 @@ func (s *Status) recall(r *state.Record) {
 		h.Reason = "an allowance is used up: " + p.Reply.String()
 	}
 	if r.Stop != nil && !r.Stop.Over {
+		s.stopped = true
 		h.Condition, h.Cause, h.Server, h.Since = Down, CauseLogin, r.Stop.Server, r.Stop.Since
 		h.Reason = "the login was refused: " + r.Stop.Text
 	}
-	for server, l := range r.Learned {
+	for _, server := range slices.Sorted(maps.Keys(r.Learned)) {
 		if h.Server == "" {
 			h.Server = server
 		}
-		h.Learned = append(h.Learned, learnedLimits(pool.Learned(l), new(smtp.Memory))...)
+		for _, l := range learnedLimits(pool.Learned(r.Learned[server]), new(smtp.Memory)) {
+			if time.Since(l.Since) < pool.ForgetAfter {
+				h.Learned = append(h.Learned, l)
+			}
+		}
 	}
 }
 
-// meet takes what a process tells. A stop on record is the worst of all.
+// meet takes what a process tells. A stop on record is the worst of all. What a
+// server is known by does not get lost behind the worst: the certificate that ends
+// first, warnings, limits, when a message was last accepted.
 func (s *Status) meet(p ProcessStatus) {
+	if h := &p.Health; h.Stopped() && !s.stopped && time.Since(h.Since) > recordWithin {
+		// Somebody has lifted the stop. The process finds out with its next message.
+		h.Condition, h.Cause, h.Reason = Healthy, CauseNone, ""
+	}
 	first := len(s.Processes) == 0
 	s.Processes = append(s.Processes, p)
-	latest := s.Health.LastAccepted
-	if p.Health.LastAccepted.After(latest) {
-		latest = p.Health.LastAccepted
+	was, worst := s.Health, s.Health
+	if !was.Stopped() && (first || p.Health.Condition > was.Condition) {
+		worst = p.Health
 	}
-	if !s.Health.Stopped() && (first || p.Health.Condition > s.Health.Condition) {
-		s.Health = p.Health
+	if first && !was.Stopped() {
+		was = p.Health // knows what is remembered, and what has changed since
 	}
-	s.Health.LastAccepted = latest
+	worst.Server = cmp.Or(worst.Server, p.Health.Server)
+	worst.Certificate = earlier(was.Certificate, p.Health.Certificate)
+	worst.Warnings = union(was.Warnings, p.Health.Warnings, func(a, b string) bool { return a == b })
+	worst.Learned = union(was.Learned, p.Health.Learned, func(a, b LearnedLimit) bool { return a.Limit == b.Limit && a.Value == b.Value })
+	if worst.LastAccepted = was.LastAccepted; p.Health.LastAccepted.After(was.LastAccepted) {
+		worst.LastAccepted = p.Health.LastAccepted
+	}
+	s.Health = worst
+}
+
+// recordWithin is how soon after a refused login the stop is on record.
+const recordWithin = 5 * time.Second
+
+// earlier is the earlier one of two times that may be unknown.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// union is all of a, and what of b is not the same to same.
+func union[E any](a, b []E, same func(E, E) bool) []E {
+	all := slices.Clone(a)
+	for _, e := range b {
+		if !slices.ContainsFunc(all, func(known E) bool { return same(known, e) }) {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 func (s *Status) measure(windows []state.Window) {

@@ -41,7 +41,7 @@ var fileFlags = []string{"password-file", "ca", "text", "html", "attach", "inlin
 	"journal", "results", "cert", "key", "key-file", "write-ca", "save"}
 
 // folderFlags name folders.
-var folderFlags = []string{"template", "preview", "save"}
+var folderFlags = []string{"template", "preview", "save", "state-dir"}
 
 // completeFlags tells the shell what the flags of c, and of all commands below,
 // can be.

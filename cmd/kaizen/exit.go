@@ -22,7 +22,7 @@ const (
 	exitData        exitCode = 65  // the message cannot be sent as it is: malformed, or too large
 	exitNoInput     exitCode = 66  // a file to read is missing or unreadable
 	exitNoUser      exitCode = 67  // the server refused a recipient for good
-	exitUnavailable exitCode = 69  // the server refused the sender or the message for good
+	exitUnavailable exitCode = 69  // the server refused the sender or the message for good; or nothing can be sent with an account (status)
 	exitSoftware    exitCode = 70  // none of the others; a bug, perhaps
 	exitCantCreate  exitCode = 73  // an output file cannot be made
 	exitIO          exitCode = 74  // reading or writing failed

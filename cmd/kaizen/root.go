@@ -52,7 +52,7 @@ func newRootCommand(app *app) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = false
 
 	addGroup(root, "Mail", newSendCommand(app), newBulkCommand(app), newVerifyCommand(app), newAccountCommand(app))
-	addGroup(root, "See and measure", newDemoCommand(app), newBenchCommand(app), newSinkCommand(app))
+	addGroup(root, "See and measure", newStatusCommand(app), newDemoCommand(app), newBenchCommand(app), newSinkCommand(app))
 	const about = "About this program"
 	addGroup(root, about, newVersionCommand(app))
 	root.SetHelpCommandGroupID(about)

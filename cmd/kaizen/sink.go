@@ -41,6 +41,7 @@ const sinkExample = `  kaizen sink --listen 127.0.0.1:2525 --save ./mail
 // sinkFlags is the command line as it was written.
 type sinkFlags struct {
 	listen, tls, cert, key, writeCA string
+	certDays                        int
 	auth, mechanisms                []string
 	requireAuth                     bool
 	extensions                      []string
@@ -81,6 +82,7 @@ func newSinkCommand(app *app) *cobra.Command {
 	flags.StringVar(&f.tls, "tls", "none", "none, starttls or implicit; with --profile starttls")
 	flags.StringVar(&f.cert, "cert", "", "certificate (PEM); default: one made now for localhost")
 	flags.StringVar(&f.key, "key", "", "its private key (PEM)")
+	flags.IntVar(&f.certDays, "cert-days", 0, "make a certificate that ends in so many `DAYS`; one that is negative has ended")
 	flags.StringVar(&f.writeCA, "write-ca", "", "write the certificate that clients shall trust to this file")
 	flags.StringArrayVar(&f.auth, "auth", nil, "offer a login to user:password (repeatable); with --profile, any login is taken otherwise")
 	flags.StringSliceVar(&f.mechanisms, "auth-mechanisms", nil, "login mechanisms offered; default PLAIN,LOGIN")
@@ -174,18 +176,29 @@ func (f *sinkFlags) readTLS(c *smtptest.Config, changed func(string) bool) error
 	if f.profile == "" || changed("tls") {
 		c.TLS = mode
 	}
-	if c.TLS == smtptest.TLSNone && (f.writeCA != "" || f.cert != "" || f.key != "") {
+	ends := changed("cert-days")
+	if c.TLS == smtptest.TLSNone && (f.writeCA != "" || f.cert != "" || f.key != "" || ends) {
 		return errors.New("a certificate needs --tls starttls or implicit")
 	}
 	if (f.cert == "") != (f.key == "") {
 		return errors.New("--cert and --key go together")
 	}
-	if f.cert == "" {
-		return nil
+	if f.cert != "" && ends {
+		return errors.New("--cert has its own end: not with --cert-days")
 	}
-	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
-	if err != nil {
-		return fmt.Errorf("--cert, --key: %w", err)
+	var pair tls.Certificate
+	var err error
+	switch {
+	case ends:
+		if pair, err = certificateFor(f.certDays, time.Now()); err != nil {
+			return fmt.Errorf("--cert-days: %w", err)
+		}
+	case f.cert == "":
+		return nil
+	default:
+		if pair, err = tls.LoadX509KeyPair(f.cert, f.key); err != nil {
+			return fmt.Errorf("--cert, --key: %w", err)
+		}
 	}
 	c.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
 	return nil

@@ -251,20 +251,20 @@ func words(err *smtp.Error) string {
 	return err.Error()
 }
 
-// forgetAfter is how long what was learned before the pool began is believed.
-const forgetAfter = 24 * time.Hour
+// ForgetAfter is how long what was learned before the pool began is believed.
+const ForgetAfter = 24 * time.Hour
 
 // recallLocked starts with what an earlier pool learned.
 func (p *Pool) recallLocked(l Learned, now time.Time) {
-	if l.Connections > 0 && now.Sub(l.ConnectionsAt) < forgetAfter {
+	if l.Connections > 0 && now.Sub(l.ConnectionsAt) < ForgetAfter {
 		p.capacity = min(p.capacity, l.Connections)
 		p.capacityAt = l.ConnectionsAt
 		p.learned.Connections, p.learned.ConnectionsReason, p.learned.ConnectionsAt = l.Connections, l.ConnectionsReason, l.ConnectionsAt
 	}
-	if p.config.Limiter.Recall(now, l.Pace); l.Rate != "" && now.Sub(l.RateAt) < forgetAfter {
+	if p.config.Limiter.Recall(now, l.Pace); l.Rate != "" && now.Sub(l.RateAt) < ForgetAfter {
 		p.learned.Rate, p.learned.RateReason, p.learned.RateAt, p.learned.Pace = l.Rate, l.RateReason, l.RateAt, l.Pace
 	}
-	if l.Messages > 0 && now.Sub(l.MessagesAt) < forgetAfter {
+	if l.Messages > 0 && now.Sub(l.MessagesAt) < ForgetAfter {
 		p.learned.Messages, p.learned.MessagesReason, p.learned.MessagesAt = l.Messages, l.MessagesReason, l.MessagesAt
 	}
 }

@@ -18,10 +18,11 @@ import (
 
 // Dir is a folder of state, as one process sees it. It is safe for concurrent use.
 type Dir struct {
-	path  string
-	id    string // of this process; empty: it only looks
-	alive *os.File
-	clock func() Reading
+	path   string
+	id     string // of this process; empty: it only looks
+	alive  *os.File
+	joined time.Time
+	clock  func() Reading
 }
 
 // The folders below a Dir.
@@ -74,7 +75,7 @@ func (d *Dir) join() error {
 		if ok, err := filelock.TryLock(f); err != nil {
 			return errors.Join(err, f.Close())
 		} else if ok && stillThere(f, path) {
-			d.id, d.alive = id, f
+			d.id, d.alive, d.joined = id, f, time.Now()
 			return nil
 		}
 		if err := f.Close(); err != nil {

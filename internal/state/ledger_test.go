@@ -352,3 +352,29 @@ func TestUnwritableLedger(t *testing.T) {
 		t.Errorf("%+v, %v", grant, err)
 	}
 }
+
+// A program that sends one message and ends must not keep the next one waiting
+// for longer than the limits want, be one of them as long as a day.
+func TestEndDoesNotUseUpTheShortWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, dir := &machine{booted: time.Now()}, t.TempDir()
+		rates := []limit.Rate{{Count: 1, Per: time.Second}, {Count: 1000, Per: 24 * time.Hour}}
+		for range 5 {
+			p := start(t, dir, m, rates)
+			slot, ok := p.limiter.Take(time.Now(), limit.Message(1, 0))
+			for tries := 0; !ok && tries < 30; tries++ {
+				time.Sleep(50 * time.Millisecond)
+				slot, ok = p.limiter.Take(time.Now(), limit.Message(1, 0))
+			}
+			if !ok {
+				t.Error("there was no room for a second and a half")
+			}
+			slot.Done(time.Now())
+			p.stop(t)
+			usages, err := state.View(dir).Usages()
+			if err != nil || len(usages) != 1 || usages[0].Windows[0].Free > 1100*time.Millisecond {
+				t.Errorf("%+v, %v", usages, err)
+			}
+		}
+	})
+}

@@ -11,6 +11,7 @@ import (
 type Snapshot struct {
 	PID     int             `json:"pid"`
 	Program string          `json:"program"`
+	Started time.Time       `json:"started"` // when it joined
 	Written time.Time       `json:"written"`
 	Content json.RawMessage `json:"content"`
 }
@@ -21,7 +22,7 @@ func (d *Dir) Publish(content any) error {
 	if err != nil {
 		return err
 	}
-	s := Snapshot{PID: os.Getpid(), Program: filepath.Base(os.Args[0]), Written: time.Now(), Content: raw}
+	s := Snapshot{PID: os.Getpid(), Program: filepath.Base(os.Args[0]), Started: d.joined, Written: time.Now(), Content: raw}
 	return replace(d.processFile(d.id, ".json"), s, anything)
 }
 

@@ -39,7 +39,6 @@ const longestKept = 32 * 24 * time.Hour
 // exchange is one step of owner id at time now.
 func (u *usage) exchange(id string, now time.Duration, age func(time.Time) time.Duration, x limit.Exchange) limit.Grant {
 	own := u.own(id)
-	own.Rates = x.Rates
 	if len(x.Rates) > 0 {
 		u.Rates = x.Rates
 	}
@@ -51,6 +50,7 @@ func (u *usage) exchange(id string, now time.Duration, age func(time.Time) time.
 		u.add(now-max(age(d.At), 0), d.Use)
 	}
 	own.Held = less(own.Held, x.Back)
+	own.Rates = x.Rates // not before: what is done is noted as finely as the windows it was done under want it
 	if u.blank {
 		u.add(now, everything(x.Rates))
 		u.blank = false
