@@ -273,7 +273,7 @@ func drive(p *process, span time.Duration) (sent int) {
 // what one gets, both of them a part of it.
 func TestThroughputOfTheLedger(t *testing.T) {
 	t.Parallel()
-	for _, r := range []limit.Rate{{Count: 10, Per: time.Second}, {Count: 200, Per: time.Second}, {Count: 30, Per: time.Minute}} {
+	for _, r := range []limit.Rate{{Count: 10, Per: time.Second}, {Count: 200, Per: time.Second}, {Count: 30, Per: time.Minute}, {Count: 3, Per: time.Second}} {
 		for _, processes := range []int{1, 2, 3} {
 			t.Run(fmt.Sprint(r.Count, " per ", r.Per, " by ", processes), func(t *testing.T) {
 				t.Parallel()
