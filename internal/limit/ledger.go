@@ -31,9 +31,11 @@ type Exchange struct {
 }
 
 // Done is something that was done at a time, read with its monotonic clock.
+// Granted is what of it the ledger had granted: a limiter asks for what its own
+// windows count, others' may count more.
 type Done struct {
-	At  time.Time
-	Use Use
+	At           time.Time
+	Use, Granted Use
 }
 
 // Grant is a ledger's answer.

@@ -187,7 +187,7 @@ func (s *Slot) Done(now time.Time) {
 	for i := range l.windows {
 		l.windows[i].used += s.use.Of(l.windows[i].Unit)
 	}
-	l.reportLocked(now, s.granted)
+	l.reportLocked(Done{At: now, Use: s.use, Granted: s.granted})
 	l.unlockAndTell()
 }
 

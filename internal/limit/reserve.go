@@ -131,12 +131,12 @@ func (l *Limiter) refundLocked(granted Use) {
 	}
 }
 
-func (l *Limiter) reportLocked(now time.Time, granted Use) {
-	if l.ledger == nil || granted.IsZero() {
+func (l *Limiter) reportLocked(d Done) {
+	if l.ledger == nil || d.Granted.IsZero() {
 		return
 	}
-	l.done = append(l.done, Done{At: now, Use: granted})
-	l.stirLocked(now)
+	l.done = append(l.done, d)
+	l.stirLocked(d.At)
 }
 
 // stirLocked has an exchange made when one is due.

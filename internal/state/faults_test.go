@@ -35,7 +35,7 @@ func TestDoneIsNotDatedBack(t *testing.T) {
 		}
 		done := time.Now()
 		held = 50 * time.Millisecond
-		if _, err := ledger.Exchange(t.Context(), limit.Exchange{Rates: rates, Done: []limit.Done{{At: done, Use: limit.Use{Messages: 1}}}}); err != nil {
+		if _, err := ledger.Exchange(t.Context(), limit.Exchange{Rates: rates, Done: []limit.Done{{At: done, Use: limit.Use{Messages: 1}, Granted: limit.Use{Messages: 1}}}}); err != nil {
 			t.Fatal(err)
 		}
 		held = 0
@@ -125,7 +125,7 @@ func TestTwoMachines(t *testing.T) {
 		if ask(0) != 1 {
 			t.Fatal("nothing granted")
 		}
-		x.Done, x.Count = []limit.Done{{At: time.Now(), Use: limit.Use{Messages: 1}}}, 0
+		x.Done, x.Count = []limit.Done{{At: time.Now(), Use: limit.Use{Messages: 1}, Granted: limit.Use{Messages: 1}}}, 0
 		ask(0)
 		x.Done, x.Count = nil, 1
 		began := time.Now()
@@ -188,7 +188,7 @@ func TestSlotsAreFreedInTime(t *testing.T) {
 					t.Fatalf("%+v, %v", g, err)
 				}
 				done := time.Now()
-				report := limit.Exchange{Rates: rates, Done: []limit.Done{{At: done, Use: limit.Use{Messages: 1}}}}
+				report := limit.Exchange{Rates: rates, Done: []limit.Done{{At: done, Use: limit.Use{Messages: 1}, Granted: limit.Use{Messages: 1}}}}
 				for range 3 {
 					if _, err := ledger.Exchange(t.Context(), report); err != nil {
 						t.Fatal(err)
@@ -269,7 +269,7 @@ func TestLongWindowsAreNotForgotten(t *testing.T) {
 		if exchange(limit.Exchange{Rates: []limit.Rate{long, short}, Each: limit.Message(1, 0), Count: 1}).Count != 1 {
 			t.Fatal("nothing granted")
 		}
-		exchange(limit.Exchange{Rates: []limit.Rate{long, short}, Done: []limit.Done{{At: time.Now(), Use: limit.Message(1, 0)}}})
+		exchange(limit.Exchange{Rates: []limit.Rate{long, short}, Done: []limit.Done{{At: time.Now(), Use: limit.Message(1, 0), Granted: limit.Message(1, 0)}}})
 		for range 10 {
 			time.Sleep(time.Minute)
 			exchange(limit.Exchange{Rates: []limit.Rate{short}})
@@ -301,7 +301,7 @@ func TestReadingsThatLieBehind(t *testing.T) {
 		if g, err := ledgers[0].Exchange(t.Context(), x); err != nil || g.Count != 1 {
 			t.Fatalf("%+v, %v", g, err)
 		}
-		x.Done = []limit.Done{{At: time.Now(), Use: limit.Message(1, 0)}}
+		x.Done = []limit.Done{{At: time.Now(), Use: limit.Message(1, 0), Granted: limit.Message(1, 0)}}
 		for i := range 200 {
 			if g, err := ledgers[i%2].Exchange(t.Context(), x); err != nil || g.Count != 0 {
 				t.Fatalf("%d: %+v, %v", i, g, err)

@@ -378,3 +378,39 @@ func TestEndDoesNotUseUpTheShortWindow(t *testing.T) {
 		}
 	})
 }
+
+// What a process has no limit for counts for another one that has.
+func TestUnitsThatAnotherCounts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path, m := t.TempDir(), &machine{booted: time.Now()}
+		free := start(t, path, m, []limit.Rate{{Count: 100, Per: time.Second}})
+		strict := start(t, path, m, []limit.Rate{{Count: 10, Per: time.Hour, Unit: limit.Recipients}})
+		if _, ok := strict.limiter.Take(time.Now(), limit.Message(1, 0)); ok {
+			t.Error("taken before it was granted")
+		}
+		synctest.Wait() // the ledger keeps an hour from here on
+		if _, ok := free.limiter.Take(time.Now(), limit.Message(8, 0)); ok {
+			t.Error("taken before it was granted")
+		}
+		synctest.Wait()
+		slot, ok := free.limiter.Take(time.Now(), limit.Message(8, 0))
+		if !ok {
+			t.Fatal("not granted")
+		}
+		slot.Done(time.Now())
+		time.Sleep(2 * time.Second)
+		for i := range 3 {
+			_, ok := strict.limiter.Take(time.Now(), limit.Message(1, 0))
+			if !ok { // ask, and see what was granted
+				synctest.Wait()
+				_, ok = strict.limiter.Take(time.Now(), limit.Message(1, 0))
+			}
+			if ok != (i < 2) {
+				t.Errorf("recipient %d of the two that are left: taken is %v", i+1, ok)
+			}
+		}
+		free.stop(t)
+		strict.kill(t)
+	})
+}

@@ -46,7 +46,7 @@ func (u *usage) exchange(id string, now time.Duration, age func(time.Time) time.
 		u.Keep = min(max(u.Keep, r.Per), longestKept)
 	}
 	for _, d := range x.Done {
-		own.Held = less(own.Held, d.Use)
+		own.Held = less(own.Held, d.Granted)
 		u.add(now-max(age(d.At), 0), d.Use)
 	}
 	own.Held = less(own.Held, x.Back)
