@@ -70,8 +70,24 @@ func TestScrubReply(t *testing.T) {
 		"bad " + strings.TrimRight(b64([]byte("hunter2")), "="): "bad <secret>",
 		"bad " + b64([]byte("hunter2")) + "!":                   "bad <secret>!",
 		"user unknown":                                          "user unknown",
+		"no hunt\ner2\nhere":                                    "no <secret>\nhere",
+		"hunter2":                                               "<secret>",
+		"one\nhunter2\ntwo hunter2hunter2 hunter":               "one\n<secret>\ntwo <secret> hunter",
+		"bad AUTH\n" + b64([]byte("\x00user\x00hunter2"))[:14] + "\n" + b64([]byte("\x00user\x00hunter2"))[14:]: "bad <secret>", /* a word before the line end may be base64 */
+		"bad " + b64([]byte("\x00user\x00hunter2"))[:16] + "…":                                                  "bad <secret>…",
+		"bad " + b64([]byte("-password hunter2!")):                                                              "bad <secret>",
+		"bad 68756e74657232": "bad <secret>",
 	} {
 		if got := a.ScrubReply(smtp.Reply{Code: 535, Text: said}); got.Text != want || got.Code != 535 {
+			t.Errorf("%q: %+v", said, got)
+		}
+	}
+	long := &smtp.Auth{Username: "user", Password: `a "long" pässword of 33 octets…`}
+	for said, want := range map[string]string{
+		`no a "long" pässw…`: "no <secret>…", `no "a \"long\" pässword of 33 octets…"`: `no "<secret>"`,
+		"no a+%22long%22+p%C3%A4ssword+of+33+octets%E2%80%A6": "no <secret>", "no a long password": "no a long password",
+	} {
+		if got := long.ScrubReply(smtp.Reply{Code: 535, Text: said}); got.Text != want {
 			t.Errorf("%q: %+v", said, got)
 		}
 	}

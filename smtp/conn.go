@@ -1,12 +1,14 @@
 package smtp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -22,7 +24,7 @@ type Conn struct {
 	reader patientReader // its conn is what is read and written: the link, or TLS over it
 	work   *workspace    // borrowed while busy
 
-	secrets []string // what no reply may show, made when the first one comes
+	secrets []hidden // what no reply may show, made when the first one comes
 
 	needAuth  bool
 	needReset bool  // a transaction was begun since EHLO or the last RSET
@@ -143,6 +145,23 @@ func (c *Conn) scrub(phase Phase, r Reply) Reply {
 func (c *Conn) hide(m Mechanism) {
 	if m, ok := m.(*oauthMechanism); ok {
 		c.secrets = append(c.config.Auth.secrets(), m.secrets()...)
+	}
+}
+
+// hideResponse adds what a mechanism of the caller's says: only it knows what of
+// that is secret.
+func (c *Conn) hideResponse(response []byte) {
+	if c.config.Auth.New == nil || len(response) < 3 {
+		return
+	}
+	if c.secrets == nil {
+		c.secrets = c.config.Auth.secrets()
+	}
+	c.secrets = append(c.secrets, encoded(response)...)
+	for _, part := range bytes.FieldsFunc(response, func(r rune) bool { return r <= 1 }) { // as PLAIN and XOAUTH2 are written
+		if text := strings.TrimPrefix(string(part), "auth=Bearer "); len(text) >= 3 && text != c.config.Auth.Username {
+			c.secrets = append(c.secrets, formsOf(text)...)
+		}
 	}
 }
 

@@ -142,6 +142,7 @@ func (c *Conn) attempt(ctx context.Context, name string) (r Reply, lost *Error, 
 	if err != nil {
 		return r, c.brokenLogin(ctx, err), nil
 	}
+	c.hideResponse(initial)
 	line, pending := authLine(name, initial)
 	r, lost = c.command(PhaseAuth, line, "AUTH "+name+shownSecret(len(line) > len("AUTH ")+len(name)))
 	for lost == nil && r.Code == 334 {
@@ -150,6 +151,7 @@ func (c *Conn) attempt(ctx context.Context, name string) (r Reply, lost *Error, 
 			r, lost = c.giveUpLogin(err)
 			return r, lost, nil
 		}
+		c.hideResponse(response)
 		r, lost = c.command(PhaseAuth, base64.StdEncoding.EncodeToString(response), redacted)
 	}
 	if lost == nil && r.Code == 235 {
@@ -223,6 +225,7 @@ func (c *Conn) appendAuth(ctx context.Context, x *exchange) *Error {
 	if err != nil {
 		return c.brokenLogin(ctx, err)
 	}
+	c.hideResponse(initial)
 	line, pending := authLine(name, initial)
 	if pending != nil { // too long for one line: it takes a round trip of its own
 		return c.login(ctx)

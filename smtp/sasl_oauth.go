@@ -98,6 +98,6 @@ func (m *oauthMechanism) explain(challenge []byte) string {
 }
 
 func (m *oauthMechanism) quote(said string) string {
-	said = strings.ReplaceAll(said, m.token, redacted)
+	said = scrubText(said, m.secrets())
 	return strconv.Quote(said[:min(len(said), 200)])
 }

@@ -4,53 +4,10 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"reflect"
-	"strings"
 	"sync"
 )
-
-// challengeShown stands for the text of a 334 reply: what it means depends on
-// the mechanism, and some of it may be worth a guess at the password.
-const challengeShown = "<challenge>"
-
-// scrubReply returns the reply as it may be kept and shown: some servers repeat
-// what they were told. The engine needs the challenge of a 334 itself and keeps
-// the original of that.
-func scrubReply(r Reply, secrets []string) Reply {
-	if r.Code == 334 {
-		r.Text = challengeShown
-		return r
-	}
-	for _, secret := range secrets {
-		r.Text = strings.ReplaceAll(r.Text, secret, redacted)
-	}
-	return r
-}
-
-// secrets are the forms in which the password goes over the wire, the longer
-// before what it contains. Passwords of one or two octets stay: every text
-// contains them, and replacing would show them.
-func (a *Auth) secrets() []string {
-	secrets := []string{}
-	if a.Password != "" {
-		secrets = append(secrets, encoded(a.plainResponse())...)
-	}
-	if len(a.Password) >= 3 {
-		secrets = append(append(secrets, encoded([]byte(a.Password))...), a.Password)
-	}
-	return secrets
-}
-
-// secrets are the forms in which the token goes over the wire.
-func (m *oauthMechanism) secrets() []string {
-	return append(append(encoded([]byte(m.initial)), encoded([]byte(m.token))...), m.token)
-}
-
-func encoded(secret []byte) []string {
-	return []string{base64.StdEncoding.EncodeToString(secret), base64.RawStdEncoding.EncodeToString(secret)}
-}
 
 // fingerprintKey differs in every process, so that a fingerprint that gets out
 // is of no use for guessing passwords.
