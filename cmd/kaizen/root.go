@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 const rootLong = `Kaizen sends mail through your accounts: as fast as the wire allows, never
@@ -45,6 +47,7 @@ func newRootCommand(app *app) *cobra.Command {
 			return &usageError{command: cmd.CommandPath(), err: errNoCommand}
 		},
 	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.SetIn(app.stdin)
 	root.SetOut(app.stdout)
 	root.SetErr(app.stderr)
@@ -59,6 +62,15 @@ func newRootCommand(app *app) *cobra.Command {
 	root.SetCompletionCommandGroupID(about)
 	completeFlags(app, root)
 	return root
+}
+
+// flagError does not repeat what stands behind a letter that is no flag: other
+// programs take a password as -pPASSWORD.
+func flagError(err error) error {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && unknown.GetSpecifiedShortnames() != "" {
+		return fmt.Errorf("unknown flag: -%.1s", unknown.GetSpecifiedName())
+	}
+	return err
 }
 
 // addGroup adds commands under a heading of the help page.
