@@ -104,7 +104,7 @@ func (s *Store) runCommand(ctx context.Context, source SecretSource) (string, er
 	defer cancel()
 	stdout, stderr := &bounded{most: maxSecret + 2}, &bounded{most: maxSecret}
 	cmd := command(ctx, source)
-	cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.Env = stdout, stderr, s.dir, withoutPassphrase(os.Environ())
+	cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.Env = stdout, stderr, s.dir, withoutSecrets(os.Environ())
 	// What the command started may hold its output open after it was killed.
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
@@ -130,9 +130,16 @@ func command(ctx context.Context, source SecretSource) *exec.Cmd {
 	return exec.CommandContext(ctx, homed(source.Command[0]), source.Command[1:]...)
 }
 
-// withoutPassphrase: the key of all secrets is none of a command's business.
-func withoutPassphrase(environment []string) []string {
-	return slices.DeleteFunc(environment, func(v string) bool { return strings.HasPrefix(v, passphraseVariable+"=") })
+// ownVariables may hold secrets, and are read by Kaizen alone.
+var ownVariables = []string{passphraseVariable, "KAIZEN_NEW_PASSPHRASE", "KAIZEN_BUNDLE_PASSPHRASE", "KAIZEN_PASSWORD", "KAIZEN_SERVER"}
+
+// withoutSecrets: the key of all secrets, and other accounts' passwords, are none
+// of a command's business.
+func withoutSecrets(environment []string) []string {
+	return slices.DeleteFunc(environment, func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains(ownVariables, name)
+	})
 }
 
 // homed expands ~/ as a shell would.

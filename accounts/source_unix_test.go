@@ -156,17 +156,6 @@ func TestFailedCommandRests(t *testing.T) {
 	})
 }
 
-// The key of all secrets is not handed to a command.
-func TestCommandDoesNotSeeThePassphrase(t *testing.T) {
-	t.Setenv("KAIZEN_PASSPHRASE", secret)
-	dir := t.TempDir()
-	s := open(t, dir)
-	must(t, s.Put(t.Context(), withCommand(t, dir, `echo "got:$KAIZEN_PASSPHRASE"`)))
-	if a := resolve(t, s, "work"); a.Password != "got:" {
-		t.Error("it sees the passphrase")
-	}
-}
-
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "kaizen")
@@ -220,5 +209,27 @@ func TestLinksStay(t *testing.T) {
 	}
 	if a := resolve(t, open(t, dir), "work"); a.Password != secret {
 		t.Error("not written through the link")
+	}
+}
+
+// A command is told no other secrets of ours.
+func TestCommandsSeeNoSecrets(t *testing.T) {
+	own := []string{"KAIZEN_PASSPHRASE", "KAIZEN_NEW_PASSPHRASE", "KAIZEN_BUNDLE_PASSPHRASE", "KAIZEN_PASSWORD", "KAIZEN_SERVER"}
+	for _, name := range own {
+		t.Setenv(name, secret)
+	}
+	t.Setenv("VAULT_TOKEN", "theirs")
+	s := open(t, t.TempDir())
+	e := work()
+	e.Secret = accounts.SecretSource{Kind: accounts.SecretCommand, Command: []string{"env | tr '\\n' ' '"}, Shell: true}
+	must(t, s.Put(t.Context(), e))
+	seen := resolve(t, s, e.Name).Password
+	for _, name := range own {
+		if strings.Contains(seen, name+"=") {
+			t.Errorf("the command sees %s", name)
+		}
+	}
+	if !strings.Contains(seen, "VAULT_TOKEN=theirs") || strings.Contains(seen, secret) {
+		t.Error("the command sees too little, or a secret")
 	}
 }
