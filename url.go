@@ -81,7 +81,8 @@ func readHost(a *Account, u *url.URL) error {
 	if p := u.Port(); p != "" {
 		port, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || port == 0 {
-			return &URLError{"port", fmt.Errorf("%q is not a number from 1 to 65535", p)}
+			// Not quoted: without a host, "user:password" looks like "host:port".
+			return &URLError{"port", errors.New("not a number from 1 to 65535")}
 		}
 		a.Port = int(port)
 	}
