@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 )
 
 // moment is when an echo repeats what it was told.
@@ -163,8 +164,8 @@ func sayings(login string) []string {
 	encode := base64.StdEncoding.EncodeToString
 	decoded, _ := base64.StdEncoding.DecodeString(login)
 	half := len(secret) / 2
-	for half > 0 && (secret[half-1] == ' ' || secret[half] == ' ') { // blanks at the end of a line are nobody's
-		half--
+	for half > 0 && (secret[half-1] == ' ' || secret[half] == ' ' || !utf8.RuneStart(secret[half])) {
+		half-- // blanks at the end of a line are nobody's
 	}
 	lines := []string{
 		"unknown command: AUTH PLAIN " + login, "unknown command: AUTH PLAIN " + login[:len(login)*3/4] + "...",
@@ -182,7 +183,7 @@ func sayings(login string) []string {
 		"on two lines: " + secret[:half], secret[half:], "on two lines: " + login[:len(login)/2], login[len(login)/2:],
 	}
 	if len(secret) >= 16 {
-		lines = append(lines, "cut short: "+secret[:len(secret)*3/4]+"…")
+		lines = append(lines, "cut short: "+strings.ToValidUTF8(secret[:len(secret)*3/4], "")+"…")
 	}
 	return append(lines, "that is all")
 }

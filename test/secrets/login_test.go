@@ -74,10 +74,13 @@ func TestLoginsThatWork(t *testing.T) {
 // it to nobody else.
 func TestServersThatRepeatTheLogin(t *testing.T) {
 	t.Parallel()
-	for _, secret := range passwords {
+	for i, secret := range passwords {
 		t.Run(secret, func(t *testing.T) {
 			t.Parallel()
 			for m, code := range map[moment]int{atLogin: 77, atMail: 69, atRecipient: 67, atEnd: 0, instead: -1, atGoodbye: 75} {
+				if i > 1 && m != atLogin && m != atEnd { // two passwords are enough for the other moments
+					continue
+				}
 				e := newEcho(t, m, "PLAIN")
 				s := newStage(t)
 				args := s.plant(e.addr(), secret)
@@ -86,7 +89,9 @@ func TestServersThatRepeatTheLogin(t *testing.T) {
 					t.Errorf("%s: exit code %d: %s", m, r.code, r.stderr)
 				}
 				s.run("", from(append(args, "--json")...)...)
-				s.run("", with(args, "verify", "--json", "--transcript")...)
+				if m == atLogin {
+					s.run("", with(args, "verify", "--json")...)
+				}
 				if m == atEnd || m == atRecipient {
 					s.write("people.csv", "email\nbob@example.org\n")
 					s.run("", with(args, "bulk", "--rows", "people.csv", "--from", "ann@example.com", "--subject", "s", "--text", "t", "--json")...)

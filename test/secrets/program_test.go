@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +18,8 @@ import (
 	"github.com/kaizenmail/kaizen/test/leak"
 )
 
-// program is the real one, built once.
+// program is the real one, built once. The race detector is for package test: it
+// would make hundreds of runs twice as long.
 var program string
 
 func TestMain(m *testing.M) {
@@ -41,11 +41,8 @@ func withProgram(run func() int) (int, error) {
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
-	args := []string{"build", "-o", program}
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		args = append(args, "-race")
-	}
-	if out, err := exec.Command("go", append(args, "github.com/kaizenmail/kaizen/cmd/kaizen")...).CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", program, "github.com/kaizenmail/kaizen/cmd/kaizen")
+	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build the program: %w\n%s", err, out)
 	}
 	defer watchProcesses()()
