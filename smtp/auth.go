@@ -49,15 +49,24 @@ const redacted = "<secret>"
 // fmt does not call it for an unexported field: a type that keeps an Auth in one
 // needs a Format of its own.
 func (a Auth) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "{Username:%s Password:%s}", a.Username, redacted)
+	fmt.Fprintf(f, "{Username:%s Password:%s}", a.shownUser(), redacted)
 }
 
 // LogValue logs the user name alone.
-func (a Auth) LogValue() slog.Value { return slog.StringValue(a.Username) }
+func (a Auth) LogValue() slog.Value { return slog.StringValue(a.shownUser()) }
 
 // MarshalJSON writes the user name alone.
 func (a Auth) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Username string `json:"username"`
-	}{a.Username})
+	}{a.shownUser()})
+}
+
+// shownUser is the user name, unless it is the secret itself: some providers take a
+// token for both.
+func (a *Auth) shownUser() string {
+	if a.Username != "" && a.Username == a.Password {
+		return redacted
+	}
+	return a.Username
 }

@@ -20,7 +20,8 @@ func TestAuthPrintsWithoutSecrets(t *testing.T) {
 		Copy smtp.Auth
 	}
 	var none *smtp.Auth
-	for _, v := range []any{a, &a, inside{&a, a}, &inside{&a, a}, []smtp.Auth{a},
+	token := smtp.Auth{Username: "hunter2", Password: "hunter2"} // as some providers have it
+	for _, v := range []any{token, &token, a, &a, inside{&a, a}, &inside{&a, a}, []smtp.Auth{a},
 		[]*smtp.Auth{&a}, map[string]smtp.Auth{"k": a}, smtp.Config{Auth: &a}, none, inside{}} {
 		for name, text := range renderings(t, v) {
 			checkNoSecret(t, fmt.Sprintf("%T with %s", v, name), text)
