@@ -13,6 +13,7 @@ import (
 // Finder looks for secrets. It is safe for concurrent use.
 type Finder struct {
 	needles map[string][]needle // by their first octets
+	begins  [1 << 16]bool       // by the first two: most places need no closer look
 }
 
 type needle struct {
@@ -55,6 +56,7 @@ func New(secrets map[string]string, fragments int) *Finder {
 			for _, text := range pieces(form.text, fragments*len(form.text)/len(secret)) {
 				n := needle{text, name, form.name}
 				f.needles[text[:indexed]] = append(f.needles[text[:indexed]], n)
+				f.begins[int(text[0])<<8|int(text[1])] = true
 			}
 		}
 	}
@@ -81,8 +83,14 @@ func (f *Finder) Find(text []byte) []Finding {
 	seen := map[string]bool{}
 	for _, layout := range layouts(text) {
 		for i := 0; i+indexed <= len(layout); i++ {
+			if !f.begins[int(layout[i])<<8|int(layout[i+1])] {
+				continue
+			}
 			for _, n := range f.needles[string(layout[i:i+indexed])] {
-				if key := n.secret + "\x00" + n.form; !seen[key] && bytes.HasPrefix(layout[i:], []byte(n.text)) {
+				if !bytes.HasPrefix(layout[i:], []byte(n.text)) {
+					continue
+				}
+				if key := n.secret + "\x00" + n.form; !seen[key] {
 					seen[key] = true
 					found = append(found, Finding{n.secret, n.form, i, string(layout[max(0, i-40):i])})
 				}
