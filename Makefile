@@ -14,6 +14,9 @@ run: ## show the program at work, against a server of its own
 test: ## run all tests
 	go test $(RACE) ./...
 
+secrets: ## run all tests, and look for their passwords in all that they write
+	go run ./test/secrets go test $(RACE) -json ./...
+
 check: ## formatting, vet, staticcheck, shape, every platform, and the other modules
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "run gofmt -w on:" $$unformatted; exit 1; }
 	go vet ./...
@@ -49,4 +52,4 @@ clean: ## remove what was built
 	rm -rf bin
 	find . -name '*.test' -o -name '*.prof' -o -name '*.out' | xargs rm -f
 
-.PHONY: help run test check interop parsers build bench fuzz soak clean
+.PHONY: help run test secrets check interop parsers build bench fuzz soak clean

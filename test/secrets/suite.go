@@ -63,9 +63,9 @@ func (s *suite) end(e event, key string) {
 		delete(s.output, key)
 	}
 	s.search(strings.TrimSpace(key), text)
-	switch failed := e.Action == "fail" || e.Action == "build-fail"; {
-	case failed:
-		fmt.Fprint(s.out, text)
+	switch {
+	case e.Action != "pass" && e.Test != "", e.Action == "fail", e.Action == "build-fail":
+		fmt.Fprint(s.out, text) // also why a test was not run
 	case e.Test == "":
 		fmt.Fprint(s.out, summary(text))
 	}
