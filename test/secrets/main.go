@@ -42,7 +42,7 @@ func main() {
 // watch runs "go test -json" and reads what it writes.
 func watch(ctx context.Context, out io.Writer, command []string) error {
 	if len(command) == 0 {
-		return errors.New("which tests? Give a command like: go test -json ./...")
+		return errors.New("which tests? The arguments are a command like go test -json with packages")
 	}
 	harmless, err := linesOf(scripts)
 	if err != nil {
