@@ -11,10 +11,7 @@ help: ## say what there is
 run: ## show the program at work, against a server of its own
 	go run ./cmd/kaizen demo
 
-test: ## run all tests
-	go test $(RACE) ./...
-
-secrets: ## run all tests, and look for their passwords in all that they write
+test: ## run all tests, and look for their passwords in all that they write
 	go run ./test/secrets go test $(RACE) -json ./...
 
 check: ## formatting, vet, staticcheck, shape, every platform, and the other modules
@@ -52,4 +49,4 @@ clean: ## remove what was built
 	rm -rf bin
 	find . -name '*.test' -o -name '*.prof' -o -name '*.out' | xargs rm -f
 
-.PHONY: help run test secrets check interop parsers build bench fuzz soak clean
+.PHONY: help run test check interop parsers build bench fuzz soak clean

@@ -29,7 +29,7 @@ func TestAgeTool(t *testing.T) {
 	t.Parallel()
 	tool, err := exec.LookPath("age")
 	if err != nil {
-		// skip: there is no age tool; make secrets installs it where it can.
+		// skip: there is no age tool; .ci/run installs it where it can.
 		t.Skip("NOT RUN: there is no age tool (https://age-encryption.org)")
 	}
 	s, sealed, key := storedOnce(t)
