@@ -27,16 +27,16 @@ var ladder = []rung{
 
 	{dir: "message", ours: []string{"smtp"}, third: []string{"golang.org/x/…/", "github.com/emersion/go-msgauth/dkim"}},
 	{dir: "message/mailtemplate", ours: []string{"message"}, third: []string{"*"}},
-	{dir: "internal/filelock", third: []string{"golang.org/x/…/"}},
+	{dir: "internal/safefile", third: []string{"golang.org/x/…/"}},
 	{dir: "internal/limit", ours: []string{"smtp"}},
-	{dir: "internal/state", ours: []string{"smtp", "internal/limit", "internal/filelock"}, third: []string{"golang.org/x/…/"}},
+	{dir: "internal/state", ours: []string{"smtp", "internal/limit", "internal/safefile"}, third: []string{"golang.org/x/…/"}},
 	{dir: "internal/pool", ours: []string{"smtp", "internal/limit"}},
 	{dir: "internal/delivery", ours: []string{"smtp", "queue", "internal/limit"}},
 
 	{dir: ".", ours: []string{"smtp", "queue", "queue/memory", "message", "internal/limit", "internal/pool", "internal/state", "internal/delivery"},
 		third: []string{"golang.org/x/…/"}},
 
-	{dir: "accounts", ours: []string{".", "smtp", "internal/filelock"}, third: []string{"*"}},
+	{dir: "accounts", ours: []string{".", "smtp", "internal/safefile"}, third: []string{"*"}},
 	{dir: "queue/sqlite", ours: []string{"smtp", "queue"}, third: []string{"*"}},
 	{dir: "queue/postgres", ours: []string{"smtp", "queue"}, third: []string{"*"}},
 	{dir: "kaizenprom", ours: []string{".", "smtp"}, third: []string{"*"}},
@@ -46,7 +46,7 @@ var ladder = []rung{
 	{dir: "internal/dashboard", ours: []string{".", "smtp", "queue"}},
 	{dir: "internal/webhook", ours: []string{".", "smtp", "queue"}},
 
-	{dir: "internal/bulk", ours: []string{".", "smtp", "message", "message/mailtemplate", "internal/filelock"}, third: []string{"golang.org/x/…/"}},
+	{dir: "internal/bulk", ours: []string{".", "smtp", "message", "message/mailtemplate", "internal/safefile"}, third: []string{"golang.org/x/…/"}},
 	{dir: "internal/daemon", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "cmd/kaizen", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "test/corpus", ours: []string{"message", "smtp"}},

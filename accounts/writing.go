@@ -7,13 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
-)
 
-// temporary begins the names of files that are being written. Under the lock
-// there can be none but those that a crash left.
-const temporary = ".kaizen-new-"
+	"github.com/kaizenmail/kaizen/internal/safefile"
+)
 
 // writeFile replaces a file at once or not at all, and returns when it is on the
 // disk. Only its owner can read it.
@@ -27,29 +23,11 @@ func (s *Store) writeFile(path string, content []byte) error {
 	return nil
 }
 
-func replaceFile(path string, content []byte) (err error) {
-	dir := filepath.Dir(path)
-	if err := makeDir(dir); err != nil {
+func replaceFile(path string, content []byte) error {
+	if err := makeDir(filepath.Dir(path)); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, temporary) // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreMissing(os.Remove(f.Name())))
-		}
-	}()
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Sync())
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return safefile.Replace(path, content, safefile.Latest)
 }
 
 // makeDir creates a directory that survives a loss of power, as the files in it
@@ -61,7 +39,7 @@ func makeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
+	return safefile.SyncDir(filepath.Dir(dir))
 }
 
 func ignoreMissing(err error) error {
@@ -75,7 +53,7 @@ func ignoreMissing(err error) error {
 func (s *Store) removeFile(path string) error {
 	err := ignoreMissing(os.Remove(path))
 	if err == nil {
-		err = ignoreMissing(syncDir(filepath.Dir(path)))
+		err = ignoreMissing(safefile.SyncDir(filepath.Dir(path)))
 	}
 	if err != nil {
 		return fmt.Errorf("remove %s: %w", path, cause(err))
@@ -102,9 +80,6 @@ func (s *Store) change(ctx context.Context, f func(*snapshot) error) error {
 	return f(n)
 }
 
-// lockPoll is how often a taken lock is tried again.
-const lockPoll = 20 * time.Millisecond
-
 func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 	path := s.path(lockName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -120,39 +95,21 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 }
 
 func (s *Store) awaitLock(ctx context.Context, f *os.File) error {
-	expired := time.NewTimer(s.options.LockTimeout)
-	defer expired.Stop()
-	again := time.NewTicker(lockPoll)
-	defer again.Stop()
-	for {
-		taken, err := tryLock(f)
-		if err != nil {
-			return fmt.Errorf("lock %s: %w", f.Name(), err)
-		}
-		if !taken {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w", f.Name(), context.Cause(ctx))
-		case <-expired.C:
-			return fmt.Errorf("%s: %w: another program has been changing accounts for %v; wait for it, or end it", f.Name(), ErrLocked, s.options.LockTimeout)
-		case <-again.C:
-		}
+	patient, cancel := context.WithTimeout(ctx, s.options.LockTimeout)
+	defer cancel()
+	err := safefile.Lock(patient, f)
+	if err != nil && patient.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("%s: %w: another program has been changing accounts for %v; wait for it, or end it", f.Name(), ErrLocked, s.options.LockTimeout)
 	}
+	return err
 }
 
-// removeLeftovers removes what a crash left half written.
+// removeLeftovers removes what a crash left half written: under the lock, nobody
+// is writing.
 func (s *Store) removeLeftovers() {
 	for _, dir := range []string{s.dir, s.path(accountsName)} {
-		files, err := os.ReadDir(dir)
-		if err != nil {
-			continue // it is missing, or the change itself will say what is wrong
-		}
-		for _, f := range files {
-			if strings.HasPrefix(f.Name(), temporary) {
-				_ = os.Remove(filepath.Join(dir, f.Name())) // harmless if it stays
-			}
+		for _, path := range safefile.Leftovers(dir) {
+			_ = os.Remove(path) // harmless if it stays
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kaizenmail/kaizen/internal/filelock"
+	"github.com/kaizenmail/kaizen/internal/safefile"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -125,7 +125,7 @@ func (e *JournalError) Unwrap() error { return e.Err }
 
 // lock keeps other processes out until the file is closed.
 func lock(file *os.File) error {
-	ok, err := filelock.TryLock(file)
+	ok, err := safefile.TryLock(file)
 	if err == nil && !ok {
 		err = ErrJournalInUse
 	}

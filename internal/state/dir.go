@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kaizenmail/kaizen/internal/filelock"
+	"github.com/kaizenmail/kaizen/internal/safefile"
 )
 
 // Dir is a folder of state, as one process sees it. It is safe for concurrent use.
@@ -72,7 +72,7 @@ func (d *Dir) join() error {
 		if err != nil {
 			return err
 		}
-		if ok, err := filelock.TryLock(f); err != nil {
+		if ok, err := safefile.TryLock(f); err != nil {
 			return errors.Join(err, f.Close())
 		} else if ok && stillThere(f, path) {
 			d.id, d.alive, d.joined = id, f, time.Now()
@@ -88,8 +88,7 @@ func (d *Dir) join() error {
 // tidy removes what writers left that died before they had finished.
 func (d *Dir) tidy() {
 	for _, sub := range []string{limitsDir, accountsDir, processesDir} {
-		left, _ := d.files(sub, "*.tmp*") // the next one to open the folder tries again
-		for _, path := range left {
+		for _, path := range safefile.Leftovers(filepath.Join(d.path, sub)) {
 			if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Minute {
 				_ = os.Remove(path) // somebody else may have
 			}
@@ -156,12 +155,12 @@ func (d *Dir) lives(id string) bool {
 		return !errors.Is(err, fs.ErrNotExist)
 	}
 	defer f.Close()
-	free, err := filelock.TryLock(f)
+	free, err := safefile.TryLock(f)
 	if err != nil || !free {
 		return true
 	}
 	_ = os.Remove(d.processFile(id, ".json")) // whoever looks next tries again
-	removeLock(f, path)
+	safefile.RemoveLock(f)
 	return false
 }
 
@@ -179,30 +178,11 @@ func (d *Dir) processes() (ids []string, err error) {
 	return ids, err
 }
 
-// care is what of a file shall be there after a power failure.
-type care uint8
-
-const (
-	anything care = iota // it may be damaged
-	either               // the file as it is now, or as it was before
-	latest               // the file as it is now
-)
-
-// unsyncedError says that a file was replaced, but may be as before after a power
-// failure.
-type unsyncedError struct{ err error }
-
-func (e *unsyncedError) Error() string {
-	return "may not survive a power failure: " + e.err.Error()
-}
-
-func (e *unsyncedError) Unwrap() error { return e.err }
-
 // change reads a file, lets f change what is in it, and replaces it, while no
 // other process does so. f returns whether there is anything to write, and what
 // must survive a power failure. Nothing has changed if there is an error, but for
-// an [unsyncedError].
-func change[T any](ctx context.Context, path string, f func(value *T, damaged bool) (write bool, survives care)) error {
+// a [*safefile.UnsyncedError].
+func change[T any](ctx context.Context, path string, f func(value *T, damaged bool) (write bool, survives safefile.Care)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
@@ -210,7 +190,7 @@ func change[T any](ctx context.Context, path string, f func(value *T, damaged bo
 		return err
 	}
 	defer lock.Close()
-	if err := filelock.Lock(ctx, lock); err != nil {
+	if err := safefile.Lock(ctx, lock); err != nil {
 		return err
 	}
 	var value T
@@ -237,43 +217,10 @@ func read(path string, value any) (damaged bool, err error) {
 }
 
 // replace writes a file as a whole or not at all.
-func replace(path string, value any, survives care) (err error) {
+func replace(path string, value any, survives safefile.Care) error {
 	content, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil && survives >= either {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	if survives < latest {
-		return nil
-	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
-		return &unsyncedError{err}
-	}
-	return nil
-}
-
-// syncDir makes a rename survive a power failure, where folders can be synced.
-func syncDir(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrInvalid) {
-		return err
-	}
-	return nil
+	return safefile.Replace(path, content, survives)
 }

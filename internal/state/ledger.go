@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kaizenmail/kaizen/internal/limit"
+	"github.com/kaizenmail/kaizen/internal/safefile"
 )
 
 // Ledger returns the ledger of an account. It asks the disk each time; a grant
@@ -31,11 +32,11 @@ func (l *ledger) Exchange(ctx context.Context, x limit.Exchange) (grant limit.Gr
 	if !l.dir.seen() {
 		return limit.Grant{}, fmt.Errorf("limits of account %s: the state folder %s was removed or replaced while it was in use: start the program anew", l.account, l.dir.path)
 	}
-	err = change(ctx, l.path, func(u *usage, damaged bool) (write bool, survives care) {
+	err = change(ctx, l.path, func(u *usage, damaged bool) (write bool, survives safefile.Care) {
 		grant = l.step(u, damaged, x)
 		return true, l.care(u, grant)
 	})
-	var unsynced *unsyncedError
+	var unsynced *safefile.UnsyncedError
 	if errors.As(err, &unsynced) {
 		// It has happened, and must not happen again.
 		if l.told.CompareAndSwap(false, true) {
@@ -51,14 +52,14 @@ func (l *ledger) Exchange(ctx context.Context, x limit.Exchange) (grant limit.Gr
 
 // care: of what is not granted but reported, the file before says more, not less,
 // than is used. But it must be whole: a damaged one counts as used up.
-func (l *ledger) care(u *usage, grant limit.Grant) care {
+func (l *ledger) care(u *usage, grant limit.Grant) safefile.Care {
 	switch {
 	case u.Keep <= durable:
-		return anything
+		return safefile.Anything
 	case grant.Count > 0:
-		return latest
+		return safefile.Latest
 	}
-	return either
+	return safefile.Either
 }
 
 func (l *ledger) step(u *usage, damaged bool, x limit.Exchange) limit.Grant {

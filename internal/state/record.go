@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kaizenmail/kaizen/internal/limit"
+	"github.com/kaizenmail/kaizen/internal/safefile"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -77,13 +78,13 @@ func (d *Dir) Record(account string) (Record, error) {
 
 // Update changes the record of an account, unless f returns false.
 func (d *Dir) Update(ctx context.Context, account string, f func(*Record) bool) error {
-	err := change(ctx, d.recordFile(account), func(r *Record, damaged bool) (write bool, survives care) {
+	err := change(ctx, d.recordFile(account), func(r *Record, damaged bool) (write bool, survives safefile.Care) {
 		if damaged {
 			*r = Record{}
 		}
 		r.Account = account
 		write = f(r)
-		return write, latest
+		return write, safefile.Latest
 	})
 	if err != nil {
 		return fmt.Errorf("keep the state of account %s: %w", account, err)

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/kaizenmail/kaizen/internal/safefile"
 )
 
 // Snapshot is how a process is doing.
@@ -23,7 +25,7 @@ func (d *Dir) Publish(content any) error {
 		return err
 	}
 	s := Snapshot{PID: os.Getpid(), Program: filepath.Base(os.Args[0]), Started: d.joined, Written: time.Now(), Content: raw}
-	return replace(d.processFile(d.id, ".json"), s, anything)
+	return replace(d.processFile(d.id, ".json"), s, safefile.Anything)
 }
 
 // Snapshots are those of all processes that are alive and have published one.

@@ -1,4 +1,4 @@
-package state
+package safefile
 
 import (
 	"errors"
@@ -32,9 +32,12 @@ func rename(from, to string) error {
 	}
 }
 
-// removeLock removes a lock file that f is. Windows removes nothing that is
+// SyncDir does nothing: NTFS keeps a journal of renames.
+func SyncDir(string) error { return nil }
+
+// RemoveLock removes a lock file that f is. Windows removes nothing that is
 // open; and so it does not remove what somebody else has opened by now.
-func removeLock(f *os.File, path string) {
+func RemoveLock(f *os.File) {
 	_ = f.Close()
-	_ = os.Remove(path)
+	_ = os.Remove(f.Name())
 }

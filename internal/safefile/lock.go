@@ -1,8 +1,4 @@
-// Package filelock lets one process at a time, of those that ask, use a file.
-// A lock ends when the file is closed or its process ends, in whatever way; it
-// does not keep anybody from reading or writing who does not ask. Two opens of a
-// file in one process are as two processes.
-package filelock
+package safefile
 
 import (
 	"context"
