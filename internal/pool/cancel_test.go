@@ -165,3 +165,31 @@ func TestManyCancels(t *testing.T) {
 		}
 	})
 }
+
+// A dial that nobody needs any more may finish and say goodbye, if it is quick.
+func TestCloseWhileDialling(t *testing.T) {
+	for dialTime, want := range map[time.Duration]struct {
+		quits int
+		took  time.Duration
+	}{
+		200 * time.Millisecond: {1, 100 * time.Millisecond},
+		time.Hour:              {0, 500 * time.Millisecond},
+	} {
+		t.Run(dialTime.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := &server{dialTime: dialTime}
+				p := pool.New(pool.Config{})
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				defer cancel()
+				if _, _, err := p.Send(ctx, s.target("a"), mail("")); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%v", err)
+				}
+				began := time.Now()
+				closed(t, p, s)
+				if n := s.saw().quits; n != want.quits || time.Since(began) != want.took {
+					t.Errorf("%d goodbyes, closed after %v", n, time.Since(began))
+				}
+			})
+		})
+	}
+}

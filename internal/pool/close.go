@@ -12,6 +12,10 @@ import (
 // slowClose is when Close begins to tell what it waits for.
 const slowClose = 5 * time.Second
 
+// dialGrace is how long a dial may still take once nobody needs it: servers note
+// it as a fault of ours if we vanish in the middle of the introductions.
+const dialGrace = 500 * time.Millisecond
+
 // Close ends the pool. What stands in line fails with ClassClosed, not sent;
 // what is on a connection is finished, then the connections say QUIT. When ctx
 // ends first, the rest is cut, and the error says so. Close returns when every
@@ -20,6 +24,8 @@ func (p *Pool) Close(ctx context.Context) error {
 	first := p.beginClose()
 	slow := time.NewTicker(slowClose)
 	defer slow.Stop()
+	grace := time.NewTimer(dialGrace)
+	defer grace.Stop()
 	deadline := ctx.Done()
 	var err error
 	for {
@@ -31,6 +37,8 @@ func (p *Pool) Close(ctx context.Context) error {
 			if first && p.config.OnSlowClose != nil {
 				p.config.OnSlowClose(p.pending())
 			}
+		case <-grace.C:
+			p.endDials()
 		case <-deadline:
 			deadline = nil
 			select {
@@ -52,7 +60,6 @@ func (p *Pool) beginClose() (first bool) {
 		return false
 	}
 	p.closing = true
-	p.endDials()
 	for _, t := range p.targets {
 		p.failAllLocked(t, waitError(t.server, smtp.ClassClosed, errClosed))
 		p.closeGateLocked(t)

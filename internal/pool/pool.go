@@ -75,7 +75,7 @@ type Pool struct {
 
 	work     context.Context // ends at the deadline of Close
 	cut      context.CancelFunc
-	dials    context.Context // ends with the beginning of Close
+	dials    context.Context // ends soon after the beginning of Close
 	endDials context.CancelFunc
 	unlisten func()
 	withdraw func(*smtp.Transaction) bool // Transaction.Withdraw but in tests

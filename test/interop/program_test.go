@@ -23,7 +23,7 @@ func (w *workshop) kaizen(t *testing.T, secret string, arguments ...string) (sai
 		arguments = append(arguments, "--ca", w.caFile)
 	}
 	cmd := exec.Command(w.program, arguments...)
-	cmd.Env = append(os.Environ(), "KAIZEN_PASSWORD="+secret)
+	cmd.Env = append(os.Environ(), "KAIZEN_PASSWORD="+secret, "KAIZEN_STATE_DIR=none")
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
