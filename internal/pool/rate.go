@@ -15,7 +15,7 @@ type rateGate struct {
 	heldTotal time.Duration // before that
 	heldBy    limit.Rate    // by which window, last; zero: what it has used must be looked up
 
-	saidHeldBy limit.Rate // by which window, as was told
+	saidHeldBy map[limit.Rate]bool // by which windows, as was told
 }
 
 // longHold is how long the limiter may hold the line without a word.
@@ -64,10 +64,26 @@ func (p *Pool) reviewRateLocked(now time.Time) {
 		p.blocked = false
 		return
 	}
-	if p.config.OnHold != nil && by != p.saidHeldBy && at.Sub(now) > longHold {
-		p.saidHeldBy = by
-		p.tellLocked(func() { p.config.OnHold(by, at) })
+	if p.config.OnHold != nil && at.Sub(now) > longHold {
+		p.sayHeldLocked(by, at)
 	}
+}
+
+// sayHeldLocked tells of a long wait, once for each limit. One that was learned
+// is another each time, but the same news.
+func (p *Pool) sayHeldLocked(by limit.Rate, until time.Time) {
+	key := by
+	if by.Learned {
+		key = limit.Rate{Learned: true}
+	}
+	if p.saidHeldBy[key] {
+		return
+	}
+	if p.saidHeldBy == nil {
+		p.saidHeldBy = make(map[limit.Rate]bool)
+	}
+	p.saidHeldBy[key] = true
+	p.tellLocked(func() { p.config.OnHold(by, until) })
 }
 
 // rateChanged is the limiter's notice.

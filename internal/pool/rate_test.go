@@ -157,3 +157,23 @@ func TestNothingPolls(t *testing.T) {
 		closed(t, p, s)
 	})
 }
+
+// A long wait is told once for each limit, however often it comes.
+func TestLongWaitsAreToldOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{}
+		var mu sync.Mutex
+		told := map[string]int{}
+		p := pool.New(pool.Config{Limiter: limit.New(limit.Rate{Count: 1, Per: 2 * time.Second}, limit.Rate{Count: 3, Per: time.Minute}),
+			OnHold: func(by limit.Rate, until time.Time) {
+				mu.Lock()
+				defer mu.Unlock()
+				told[by.String()]++
+			}})
+		noErrors(t, crowd(p, s.target("a"), 12))
+		closed(t, p, s)
+		if len(told) != 2 || told["1 per 2s"] != 1 || told["3 per minute"] != 1 {
+			t.Errorf("%v", told)
+		}
+	})
+}
