@@ -170,7 +170,7 @@ func (l *Limiter) dueLocked(now time.Time) (at time.Time) {
 	if len(l.done) > 0 {
 		sooner(l.done[0].At.Add(l.patienceLocked()))
 	}
-	if !l.credit.IsZero() { // also what is too little for any message
+	if !l.credit.IsZero() && !l.waitsLocked() { // also what is too little for any message
 		sooner(l.spent.Add(keepCredit))
 	}
 	if l.failure != nil && !at.IsZero() && at.Before(l.retryAt) {
@@ -178,6 +178,9 @@ func (l *Limiter) dueLocked(now time.Time) (at time.Time) {
 	}
 	return at
 }
+
+// waitsLocked reports whether somebody waits for credit, or only will.
+func (l *Limiter) waitsLocked() bool { return !l.wanted.IsZero() && !l.credit.Covers(l.wanted) }
 
 // patienceLocked is how long a report may wait.
 func (l *Limiter) patienceLocked() time.Duration {
@@ -236,7 +239,10 @@ func (l *Limiter) draftLocked(now time.Time) Exchange {
 		x.Rates = append(x.Rates, w.Rate)
 	}
 	l.done = nil
-	idle := l.wanted.IsZero() && now.Sub(l.spent) >= keepCredit
+	idle := !l.waitsLocked() && now.Sub(l.spent) >= keepCredit
+	if idle {
+		l.wanted = Use{}
+	}
 	if !l.wanted.IsZero() && !now.Before(l.retryAt) {
 		x.Each, x.Count = l.wanted, l.amountLocked()
 	}
@@ -270,7 +276,9 @@ func (l *Limiter) amountLocked() int {
 func (l *Limiter) settle(x Exchange, grant Grant, err error) {
 	now := time.Now()
 	l.mu.Lock()
-	l.failure, l.retryAt, l.bound = nil, time.Time{}, Rate{}
+	if l.failure != nil || x.Count > 0 {
+		l.failure, l.retryAt, l.bound = nil, time.Time{}, Rate{}
+	}
 	switch {
 	case err != nil:
 		l.failure, l.retryAt = &LedgerError{Err: err}, now.Add(retryFailed)

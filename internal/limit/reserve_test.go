@@ -158,3 +158,59 @@ func TestFailingLedgerIsLeftAlone(t *testing.T) {
 		}
 	})
 }
+
+// miser grants so many messages and no more.
+type miser struct {
+	mu              sync.Mutex // guards all below
+	left, exchanges int
+	refused         bool
+}
+
+func (m *miser) Exchange(_ context.Context, x limit.Exchange) (limit.Grant, error) {
+	<-time.After(time.Millisecond)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.exchanges++
+	n := min(x.Count, m.left)
+	m.left -= n
+	m.refused = m.refused || x.Count > 0 && n == 0
+	return limit.Grant{Count: n, Retry: time.Minute}, nil
+}
+
+// Who has credit left and was refused more does not ask without end.
+func TestRefusedLimiterRests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &miser{left: 400}
+		l := limit.NewShared(m, nil, limit.Rate{Count: 1000, Per: time.Minute})
+		// In a burst at first, so that it asks ahead; then slowly, so that it hears of
+		// the refusal while there is credit left.
+		for left, refused := m.left, false; !refused; {
+			slot, ok := l.Take(time.Now(), limit.Message(1, 0))
+			if ok {
+				slot.Done(time.Now())
+			}
+			if !ok || left < 150 {
+				time.Sleep(300 * time.Microsecond)
+			}
+			m.mu.Lock()
+			left, refused = m.left, m.refused
+			m.mu.Unlock()
+		}
+		if _, ok := l.Take(time.Now(), limit.Message(1, 0)); !ok {
+			t.Fatal("no credit is left, so that this tests nothing")
+		}
+		m.mu.Lock()
+		before := m.exchanges
+		m.mu.Unlock()
+		time.Sleep(50 * time.Second)
+		m.mu.Lock()
+		if n := m.exchanges - before; n > 5 {
+			t.Errorf("%d exchanges in 50 s of rest", n)
+		}
+		m.mu.Unlock()
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
