@@ -42,7 +42,8 @@ type Done struct {
 type Grant struct {
 	Count int // how many of Exchange.Each; they are the caller's now
 	// Retry is, if none was granted, how long to wait before one may be; Bound is
-	// the window in the way, and Shared says that others hold what is missing.
+	// the window in the way, and Shared says that others hold what is missing. A
+	// Bound that Exchange.Each can never fit is another process's.
 	Retry  time.Duration
 	Bound  Rate
 	Shared bool

@@ -289,6 +289,12 @@ func (l *Limiter) settle(x Exchange, grant Grant, err error) {
 		l.credit = l.credit.Plus(x.Each.Times(int64(grant.Count)))
 		l.spent = now
 		l.wanted = Use{}
+	case x.Count > 0 && x.Each.Of(grant.Bound.Unit) > int64(grant.Bound.Count) && grant.Bound.limits():
+		// Another process's window, which the message never fits: it is ours from now
+		// on, so that whoever waits is told.
+		l.restrict(grant.Bound)
+		l.boundPaceLocked()
+		l.wanted = Use{}
 	case x.Count > 0:
 		l.retryAt, l.bound = now.Add(max(grant.Retry, time.Millisecond)), grant.Bound
 	}

@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -412,5 +413,33 @@ func TestUnitsThatAnotherCounts(t *testing.T) {
 		}
 		free.stop(t)
 		strict.kill(t)
+	})
+}
+
+// A message that never fits another process's window fails, instead of waiting
+// for ever.
+func TestNeverFitsAnothersWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path, m := t.TempDir(), &machine{booted: time.Now()}
+		strict := start(t, path, m, []limit.Rate{{Count: 10, Per: time.Hour, Unit: limit.Recipients}})
+		_, _ = strict.limiter.Take(time.Now(), limit.Message(1, 0)) // asks
+		synctest.Wait()
+		free := start(t, path, m, []limit.Rate{{Count: 100, Per: time.Second}, {Count: 1000, Per: time.Hour, Unit: limit.Recipients}})
+		told := make(chan struct{}, 10)
+		defer free.limiter.Notify(func() { told <- struct{}{} })()
+		if _, ok := free.limiter.Take(time.Now(), limit.Message(11, 0)); ok {
+			t.Error("taken before it was granted")
+		}
+		<-told
+		var tooMany *limit.TooManyError
+		if err := free.limiter.Fits(time.Now(), limit.Message(11, 0)); !errors.As(err, &tooMany) || tooMany.Rate.Count != 10 {
+			t.Errorf("%v", err)
+		}
+		if err := free.limiter.Fits(time.Now(), limit.Message(10, 0)); err != nil {
+			t.Errorf("what fits: %v", err)
+		}
+		free.stop(t)
+		strict.stop(t)
 	})
 }

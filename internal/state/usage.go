@@ -167,6 +167,9 @@ func (u *usage) grant(own *owner, now time.Duration, x limit.Exchange) limit.Gra
 		if each <= 0 || x.Count == 0 {
 			continue
 		}
+		if each > int64(w.Count) {
+			return limit.Grant{Bound: w}
+		}
 		room := int64(w.Count) - u.used(w, now) - held.Of(w.Unit)
 		if n := int(max(room/each, 0)); n < g.Count {
 			g.Count = n
