@@ -83,16 +83,7 @@ func TestMetricsOfBulk(t *testing.T) {
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
 	lines := bufio.NewReader(stderr)
-	page := ""
-	for page == "" {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			t.Fatalf("the program ended before it served metrics: %v", err)
-		}
-		if after, found := strings.CutPrefix(line, "metrics at "); found {
-			page = strings.TrimSpace(after)
-		}
-	}
+	page := awaitLine(t, lines, "metrics at ")
 	if series, _ := scrape(t, page); len(series) != 0 {
 		t.Errorf("series before the first message: %v", series)
 	}

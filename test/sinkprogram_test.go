@@ -24,6 +24,21 @@ type sinkProgram struct {
 	end func() (stats map[string]any, said string)
 }
 
+// awaitLine reads what a program says until it says that, and returns the rest of
+// the line.
+func awaitLine(t *testing.T, lines *bufio.Reader, begins string) string {
+	t.Helper()
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("the program ended before it said %q: %v", begins, err)
+		}
+		if after, found := strings.CutPrefix(line, begins); found {
+			return strings.TrimSpace(after)
+		}
+	}
+}
+
 // startSink starts "kaizen sink" and returns once it listens.
 func startSink(t *testing.T, args ...string) sinkProgram {
 	t.Helper()
@@ -41,16 +56,7 @@ func startSink(t *testing.T, args ...string) sinkProgram {
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
 	lines := bufio.NewReader(stderr)
-	addr := ""
-	for addr == "" {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			t.Fatalf("the sink ended before it listened: %v", err)
-		}
-		if after, found := strings.CutPrefix(line, "listening on "); found {
-			addr = strings.TrimSpace(after)
-		}
-	}
+	addr := awaitLine(t, lines, "listening on ")
 	return sinkProgram{addr, cmd.Process, func() (stats map[string]any, said string) {
 		rest, _ := io.ReadAll(lines)
 		if err := cmd.Wait(); err != nil {
