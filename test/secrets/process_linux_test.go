@@ -47,6 +47,9 @@ func lookAtProcesses() {
 		if strings.HasPrefix(string(line), program) {
 			glances.Add(1)
 		}
+		if _, ours := typed.Load(string(line)); ours {
+			continue
+		}
 		for _, f := range all.Find(line) {
 			sighted.Store(fmt.Sprintf("%.40s: %v", strings.ReplaceAll(string(line), "\x00", " "), f), true)
 		}
