@@ -21,6 +21,7 @@ type rung struct {
 var ladder = []rung{
 	{dir: "smtp", third: []string{"golang.org/x/…/", "github.com/emersion/go-sasl", "github.com/xdg-go/scram"}},
 	{dir: "smtp/smtptest"}, // not even smtp: they must not share errors
+	{dir: "internal/crashpoint"},
 	{dir: "queue", ours: []string{"smtp"}, third: []string{"golang.org/x/…/"}},
 	{dir: "queue/queuetest", ours: []string{"smtp", "queue"}},
 	{dir: "queue/memory", ours: []string{"smtp", "queue"}},
@@ -31,13 +32,13 @@ var ladder = []rung{
 	{dir: "internal/limit", ours: []string{"smtp"}},
 	{dir: "internal/state", ours: []string{"smtp", "internal/limit", "internal/safefile"}, third: []string{"golang.org/x/…/"}},
 	{dir: "internal/pool", ours: []string{"smtp", "internal/limit"}},
-	{dir: "internal/delivery", ours: []string{"smtp", "queue", "internal/limit"}},
+	{dir: "internal/delivery", ours: []string{"smtp", "queue", "internal/limit", "internal/crashpoint"}},
 
 	{dir: ".", ours: []string{"smtp", "queue", "queue/memory", "message", "internal/limit", "internal/pool", "internal/state", "internal/delivery"},
 		third: []string{"golang.org/x/…/"}},
 
 	{dir: "accounts", ours: []string{".", "smtp", "internal/safefile"}, third: []string{"*"}},
-	{dir: "queue/sqlite", ours: []string{"smtp", "queue"}, third: []string{"*"}},
+	{dir: "queue/sqlite", ours: []string{"smtp", "queue", "internal/safefile", "internal/crashpoint"}, third: []string{"*"}},
 	{dir: "queue/postgres", ours: []string{"smtp", "queue"}, third: []string{"*"}},
 	{dir: "kaizenprom", ours: []string{".", "smtp"}, third: []string{"*"}},
 	{dir: "kaizenotel", ours: []string{".", "smtp"}, third: []string{"*"}},

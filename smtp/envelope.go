@@ -5,28 +5,28 @@ package smtp
 type Envelope struct {
 	// From is the reverse-path without angle brackets. Empty is the null
 	// reverse-path "<>" of notifications.
-	From string
+	From string `json:"from"`
 	// To are the recipients; at least one.
-	To []Recipient
+	To []Recipient `json:"to,omitempty"`
 	// Return asks what a failure notification shall contain (RET, RFC 3461 §4.3).
-	Return Return
+	Return Return `json:"return,omitempty"`
 	// EnvelopeID is echoed in delivery status notifications (ENVID, RFC 3461
 	// §4.4), at most 100 octets before its encoding.
-	EnvelopeID string
+	EnvelopeID string `json:"envelope_id,omitempty"`
 	// RequireTLS asks every hop to use verified TLS or to return the message
 	// (RFC 8689). It is an error where the server does not offer it.
-	RequireTLS bool
+	RequireTLS bool `json:"require_tls,omitempty"`
 }
 
 // Recipient is one forward-path and what its sender wants to know about it.
 type Recipient struct {
 	// Address is the mailbox without angle brackets.
-	Address string
+	Address string `json:"address"`
 	// Notify says when to send a delivery status notification (RFC 3461 §4.1).
-	Notify Notify
+	Notify Notify `json:"notify,omitempty"`
 	// OriginalRecipient is ORCPT (RFC 3461 §4.2): an address of type rfc822, or
 	// "type;address".
-	OriginalRecipient string
+	OriginalRecipient string `json:"original_recipient,omitempty"`
 }
 
 // To makes recipients of addresses, without delivery status options.

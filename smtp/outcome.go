@@ -35,6 +35,16 @@ func (o Outcome) String() string {
 // MarshalText writes the outcome as String does.
 func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
+// UnmarshalText reads an outcome as String writes it.
+func (o *Outcome) UnmarshalText(b []byte) error {
+	i := slices.Index(outcomeNames[:], string(b))
+	if i < 0 {
+		return fmt.Errorf("%q is no outcome", b)
+	}
+	*o = Outcome(i)
+	return nil
+}
+
 // Phase is the part of an SMTP session in which something happened.
 type Phase uint8
 
