@@ -108,6 +108,11 @@ func (r *runner) recover(ctx context.Context) error {
 func (r *runner) loop(ctx context.Context, untilEmpty bool) {
 	poll := time.NewTicker(r.config.Poll)
 	defer poll.Stop()
+	again := time.NewTicker(probeEvery)
+	defer again.Stop()
+	if !untilEmpty {
+		again.Stop()
+	}
 	r.pollStore(ctx)
 	for ctx.Err() == nil {
 		if untilEmpty && r.empty() && !r.pollStore(ctx) {
@@ -120,6 +125,8 @@ func (r *runner) loop(ctx context.Context, untilEmpty bool) {
 		case <-timer.C:
 		case <-poll.C:
 			r.pollStore(ctx)
+		case <-again.C:
+			r.probeAll()
 		}
 		timer.Stop()
 		for ctx.Err() == nil && r.round(ctx) {
@@ -128,6 +135,21 @@ func (r *runner) loop(ctx context.Context, untilEmpty bool) {
 				r.pollStore(ctx)
 			default:
 			}
+		}
+	}
+}
+
+// probeEvery is when RunUntilEmpty asks whether what it waits for is still there: a
+// job that was taken back is no change worth a claim.
+const probeEvery = time.Second
+
+func (r *runner) probeAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.lanes {
+		if l.flight == 0 && !l.next.IsZero() {
+			l.probe = true
+			r.heatLocked(l)
 		}
 	}
 }
