@@ -42,9 +42,13 @@ func verdict(j *queue.Job, places []int, r Result, now time.Time, steps []time.D
 	if len(j.Backoff) > 0 {
 		steps = j.Backoff
 	}
-	v := judgement{job: j, recipients: slices.Clone(j.Recipients), now: now, steps: steps, unread: errors.As(r.Err, new(*ReadError))}
+	v := judgement{job: j, recipients: slices.Clone(j.Recipients), now: now, steps: steps,
+		unread: errors.As(r.Err, new(*ReadError)), refused: rejectsSome(r.Last)}
 	for i, place := range places[:min(r.Tried, len(places))] {
 		v.judge(&v.recipients[place], outcomeOf(r, i, j.Recipients[place].Address))
+	}
+	if j.Options.AllOrNothing {
+		v.bindTogether()
 	}
 	s := v.conclude()
 	s.Attempt = attempt(r)
@@ -93,6 +97,7 @@ type judgement struct {
 	now        time.Time
 	steps      []time.Duration
 	unread     bool      // the content could not be read
+	refused    bool      // the server said no to somebody
 	due        time.Time // the earliest time for a recipient that is tried again
 	doubt      bool      // some may have got it
 }
@@ -113,11 +118,33 @@ func (v *judgement) judge(to *queue.Recipient, r smtp.RecipientResult) {
 			return
 		}
 		v.again(r.Class, r.Reply)
-	case failure.Temporary(), v.unread && r.Outcome == smtp.NotSent:
+	case failure.Temporary(), v.unread && r.Outcome == smtp.NotSent, v.bystander(r):
 		v.again(r.Class, r.Reply)
 	default:
 		to.State = queue.Failed
 	}
+}
+
+// bystander: the server had nothing against this recipient, but against another one,
+// and it is all or nothing.
+func (v *judgement) bystander(r smtp.RecipientResult) bool {
+	return v.job.Options.AllOrNothing && v.refused && r.Outcome == smtp.NotSent && r.Reply.IsZero()
+}
+
+// bindTogether ends a job that is all or nothing and cannot be all any more.
+func (v *judgement) bindTogether() {
+	if !slices.ContainsFunc(v.recipients, func(r queue.Recipient) bool { return r.State == queue.Failed }) {
+		return
+	}
+	for i := range v.recipients {
+		if r := &v.recipients[i]; !r.State.Finished() {
+			r.State = queue.Failed
+		}
+	}
+}
+
+func rejectsSome(last *smtp.Result) bool {
+	return last != nil && slices.ContainsFunc(last.Recipients, func(r smtp.RecipientResult) bool { return r.Outcome == smtp.Rejected })
 }
 
 // again has a recipient tried again that was answered this.
