@@ -55,7 +55,7 @@ func TestOutcomesThatWaitHoldClaimsBack(t *testing.T) {
 		}
 		p.store.set(func(call string) error {
 			if call == "settle" {
-				time.Sleep(10 * time.Second)
+				nap(10 * time.Second)
 			}
 			return nil
 		})
@@ -65,7 +65,7 @@ func TestOutcomesThatWaitHoldClaimsBack(t *testing.T) {
 		}
 		ids := p.put(jobs...)
 		p.run()
-		time.Sleep(30 * time.Second)
+		nap(30 * time.Second)
 		if n := p.store.count("claim"); n > 5000 {
 			t.Errorf("%d claims", n)
 		}
@@ -112,7 +112,7 @@ func TestABusyLaneDoesNotHideOthers(t *testing.T) {
 		p.outlets["busy"].took = time.Millisecond
 		p.store.set(func(call string) error {
 			if call == "claim" {
-				time.Sleep(2 * time.Millisecond) // meanwhile messages are pulled
+				nap(2 * time.Millisecond) // meanwhile messages are pulled
 			}
 			return nil
 		})
@@ -136,7 +136,7 @@ func TestLanesGetTheSame(t *testing.T) {
 		p := newPost(t, "a", "b", "c")
 		p.store.set(func(call string) error {
 			if call == "claim" {
-				time.Sleep(5 * time.Millisecond)
+				nap(5 * time.Millisecond)
 			}
 			return nil
 		})
