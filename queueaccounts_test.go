@@ -130,18 +130,18 @@ func TestQueueUnknownAccount(t *testing.T) {
 // An allowance that is used up stops the lane until it is renewed; one message at a
 // time asks.
 func TestQueueQuota(t *testing.T) {
-	config := smtptest.Config{Limits: smtptest.Limits{Quota: smtptest.Rate{N: 20, Per: 3 * time.Hour,
+	config := smtptest.Config{Limits: smtptest.Limits{Quota: smtptest.Rate{N: 20, Per: time.Hour,
 		Reply: smtptest.Reply{Code: 454, Text: "4.7.0 Throttling failure: Daily message quota exceeded."}}}}
 	bubble(t, config, func(t *testing.T, s *smtptest.Server) {
 		o := open(t, memory.New(), map[string]*smtptest.Server{"ses": s})
 		defer o.close()
 		o.run()
 		ids := o.put(letters("ses", "m", 50)...)
-		pass(2 * time.Hour)
+		pass(40 * time.Minute)
 		if st := s.Stats(); st.Accepted != 20 || st.Mails > 40 {
 			t.Errorf("%+v", st)
 		}
-		pass(8 * time.Hour)
+		pass(150 * time.Minute)
 		if st := s.Stats(); st.Accepted != 50 || st.Mails > 90 {
 			t.Errorf("%+v", st)
 		}
