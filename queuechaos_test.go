@@ -41,7 +41,7 @@ func moodyServer(seed uint64) smtptest.Config {
 
 func (c *chaos) put() {
 	for range c.random.IntN(40) {
-		j := letter(c.lanes[c.random.IntN(len(c.lanes))], fmt.Sprint("m", len(c.ids)), people(1 + c.random.IntN(6))...)
+		j := letter(c.lanes[c.random.IntN(len(c.lanes))], fmt.Sprint("m", len(c.ids)), people(1+c.random.IntN(6))...)
 		j.Unknown, j.Priority = queue.Policy(c.random.IntN(3)), queue.Priority(c.random.IntN(4))
 		j.Backoff = []time.Duration{20 * time.Second, time.Minute}
 		j.Options.AllOrNothing = c.random.IntN(10) == 0

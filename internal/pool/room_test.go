@@ -109,7 +109,7 @@ func TestRoomAfterARefusedLogin(t *testing.T) {
 		s := &server{auth: true, authErr: refusal(smtp.ClassAuth, 535)}
 		p := pool.New(pool.Config{})
 		post(p, s.target("a"), 1)
-		if r := p.Room("a", 2, 0); r.Err == nil || r.Err.Class != smtp.ClassAuth || r.Again.Sub(time.Now()) != time.Second {
+		if r := p.Room("a", 2, 0); r.Err == nil || r.Err.Class != smtp.ClassAuth || time.Until(r.Again) != time.Second {
 			t.Errorf("%+v", r)
 		}
 		if r := p.Room("other password", 2, 0); r.Err != nil || r.Messages == 0 {
@@ -131,7 +131,7 @@ func TestRoomOfAnAllowance(t *testing.T) {
 		p := pool.New(pool.Config{})
 		post(p, s.target("a"), 1)
 		r := p.Room("a", 2, 0)
-		if r.Err == nil || r.Err.Class != smtp.ClassQuota || r.Again.Sub(time.Now()) > time.Second {
+		if r.Err == nil || r.Err.Class != smtp.ClassQuota || time.Until(r.Again) > time.Second {
 			t.Errorf("%+v", r)
 		}
 		pass(10 * time.Minute)
