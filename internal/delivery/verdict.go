@@ -73,6 +73,10 @@ func concerns(r Result) bool {
 		return false
 	case smtp.ClassSize, smtp.ClassRecipient, smtp.ClassSender, smtp.ClassContent:
 		return true
+	case smtp.ClassTLS:
+		if e.Phase == smtp.PhaseMail {
+			return true // the envelope demands what the server does not offer
+		}
 	}
 	return r.Last != nil && !r.Last.Started.IsZero()
 }
