@@ -74,8 +74,8 @@ func concerns(r Result) bool {
 	case smtp.ClassSize, smtp.ClassRecipient, smtp.ClassSender, smtp.ClassContent:
 		return true
 	case smtp.ClassTLS:
-		if e.Phase == smtp.PhaseMail {
-			return true // the envelope demands what the server does not offer
+		if r.Last != nil && (e.Phase == smtp.PhaseMail || e.Phase == smtp.PhaseWaiting) {
+			return true // the envelope demands what this server does not have
 		}
 	}
 	return r.Last != nil && !r.Last.Started.IsZero()
