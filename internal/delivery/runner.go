@@ -145,6 +145,9 @@ func (r *runner) pollStore(ctx context.Context) bool {
 		r.sick(err)
 		return true
 	}
+	if r.settles.waiting() == 0 { // else they will tell
+		r.well()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range changed {
