@@ -135,7 +135,10 @@ func (r *run) live() (violations []string, err error) {
 		return nil, err
 	}
 	if k := d.kill; k != nil && k.name == "migrate.middle" {
-		<-d.exited // or the producer would make the tables
+		select { // or the producer would make the tables
+		case <-d.exited:
+		case <-d.begun:
+		}
 	}
 	p, err := r.start(producer)
 	if err != nil {
