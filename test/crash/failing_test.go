@@ -46,7 +46,7 @@ func TestLedgerGivesAgain(t *testing.T) {
 		t.Fatalf("due at first: %v", due)
 	}
 	for _, key := range []string{"a", "b", "c", "d"} {
-		l.give(key)
+		l.note(task.Event{What: task.Trying, Key: key})
 	}
 	l.note(task.Event{What: task.Queued, Key: "a", ID: 1})
 	l.note(task.Event{What: task.Refused, Key: "d", Error: "full"})

@@ -32,7 +32,7 @@ type ledger struct {
 type entry struct {
 	letter    task.Letter
 	role      role
-	given     bool // to a process, which may have queued it
+	given     bool // to the queue, by a process that may have queued it
 	abandoned bool // it is not given again
 	acked     queue.ID
 	refused   string // the latest error
@@ -60,6 +60,8 @@ func (l *ledger) note(e task.Event) {
 	l.mu.Lock()
 	entry := l.entries[e.Key]
 	switch e.What {
+	case task.Trying:
+		entry.given = true
 	case task.Queued:
 		if entry.acked != 0 && entry.acked != e.ID {
 			l.foreign = append(l.foreign, fmt.Sprintf("%s was acknowledged as job %s, and then as job %s", e.Key, entry.acked, e.ID))
@@ -183,10 +185,4 @@ func (l *ledger) due(who role, order []task.Letter) (letters []task.Letter) {
 		}
 	}
 	return letters
-}
-
-func (l *ledger) give(key string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.entries[key].given = true
 }

@@ -30,7 +30,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.runs, "runs", 200, "how many runs")
 	flag.Uint64Var(&o.seed, "seed", 0, "the first run's, each has the next one; 0: random")
-	flag.IntVar(&o.letters, "messages", 400, "how many in each run")
+	flag.IntVar(&o.letters, "messages", 600, "how many in each run")
 	flag.StringVar(&o.only, "point", "", "kill at this place alone")
 	flag.BoolVar(&o.injected, "inject", true, "also let writes fail (as root on Linux, with strace)")
 	flag.BoolVar(&o.program, "program", true, "also kill the program itself")

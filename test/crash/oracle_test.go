@@ -19,7 +19,7 @@ func sound(policy queue.Policy) (*ledger, *entry, *queue.Details) {
 	letter := task.Letter{Key: "1", Account: "shop", To: []string{"a@example.net", "b@example.net"}, Size: 10, Unknown: policy}
 	l := newLedger()
 	l.add(producer, []task.Letter{letter})
-	l.give("1")
+	l.note(task.Event{What: task.Trying, Key: "1"})
 	l.note(task.Event{What: task.Queued, Key: "1", ID: 7})
 	l.arrive(&smtptest.Message{ID: "<" + letter.MessageID() + ">", From: task.From, Data: letter.Octets(),
 		To: []smtptest.Recipient{{Address: "a@example.net"}, {Address: "b@example.net"}}})

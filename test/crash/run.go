@@ -231,7 +231,7 @@ func (r *run) start(who role) (*worker, error) {
 	if k != nil && k.kind == atStart {
 		time.AfterFunc(pause, w.strike)
 	}
-	go feed(in, r.ledger, r.ledger.due(who, r.letters), gate, w.exited)
+	go feed(in, r.ledger.due(who, r.letters), gate, w.exited)
 	return w, nil
 }
 

@@ -68,6 +68,7 @@ type Kind string
 
 // The kinds.
 const (
+	Trying   Kind = "trying"    // the letter is handed to Enqueue
 	Queued   Kind = "queued"    // the receipt is there
 	Refused  Kind = "refused"   // Enqueue returned an error
 	DidIt    Kind = "cancelled" // the letter was cancelled, says the store
