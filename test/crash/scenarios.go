@@ -19,7 +19,7 @@ func scenarios(o *options) (all []scenario) {
 	if o.injected {
 		all = append(all,
 			scenario{"fsync fails (EIO)", needsStrace, failing("fsync,fdatasync:error=EIO:when=6+25", "(?i)input/output|I/O error")},
-			scenario{"writing fails (ENOSPC)", needsStrace, failing("pwrite64:error=ENOSPC:when=60+300", "free space")},
+			scenario{"writing fails (ENOSPC)", needsStrace, failing("pwrite64:error=ENOSPC:when=60+300", "I/O error")},
 			scenario{"the disk is full while queueing", needsMount, fullWhileQueueing},
 			scenario{"the disk is full while delivering", needsMount, fullWhileDelivering})
 	}
