@@ -117,7 +117,7 @@ func fullWhileDelivering(r *run) (violations []string, err error) {
 	var times atomic.Int64
 	trouble := make(chan error, 1000)
 	r.ledger.onTick = func(n int) {
-		if n%150 != 100 || !full.CompareAndSwap(false, true) {
+		if n%500 != 100 || !full.CompareAndSwap(false, true) {
 			return
 		}
 		times.Add(1)
