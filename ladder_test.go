@@ -51,6 +51,9 @@ var ladder = []rung{
 	{dir: "internal/daemon", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "cmd/kaizen", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "test/corpus", ours: []string{"message", "smtp"}},
+	{dir: "test/crash", ours: []string{"smtp", "smtp/smtptest", "queue", "test/crash/task"}},
+	{dir: "test/crash/child", ours: []string{".", "smtp", "queue", "queue/sqlite", "test/crash/task"}},
+	{dir: "test/crash/task", ours: []string{"queue"}},
 	{dir: "test/leak"}, // nothing of what it judges
 	{dir: "test/secrets", ours: []string{"test/leak"}},
 	{dir: "test/soak", ours: []string{".", "smtp", "smtp/smtptest"}},
