@@ -37,10 +37,10 @@ var ladder = []rung{
 	{dir: ".", ours: []string{"smtp", "queue", "queue/memory", "message", "internal/limit", "internal/pool", "internal/state", "internal/delivery"},
 		third: []string{"golang.org/x/…/"}},
 
-	{dir: "accounts", ours: []string{".", "smtp", "internal/safefile"}, third: []string{"*"}},
+	{dir: "accounts", ours: []string{".", "smtp", "queue", "internal/safefile"}, third: []string{"*"}},
 	{dir: "queue/sqlite", ours: []string{"smtp", "queue", "internal/safefile", "internal/crashpoint"}, third: []string{"*"}},
 	{dir: "queue/postgres", ours: []string{"smtp", "queue"}, third: []string{"*"}},
-	{dir: "kaizenprom", ours: []string{".", "smtp"}, third: []string{"*"}},
+	{dir: "kaizenprom", ours: []string{".", "smtp", "queue"}, third: []string{"*"}},
 	{dir: "kaizenotel", ours: []string{".", "smtp"}, third: []string{"*"}},
 	{dir: "internal/ingress", ours: []string{".", "smtp", "message", "queue"}},
 	{dir: "internal/httpapi", ours: []string{".", "smtp", "message", "queue"}},
@@ -51,6 +51,9 @@ var ladder = []rung{
 	{dir: "internal/daemon", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "cmd/kaizen", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "test/corpus", ours: []string{"message", "smtp"}},
+	{dir: "test/crash", ours: []string{"smtp", "smtp/smtptest", "queue", "test/crash/task"}},
+	{dir: "test/crash/child", ours: []string{".", "smtp", "queue", "queue/sqlite", "test/crash/task"}},
+	{dir: "test/crash/task", ours: []string{"queue"}},
 	{dir: "test/leak"}, // nothing of what it judges
 	{dir: "test/secrets", ours: []string{"test/leak"}},
 	{dir: "test/soak", ours: []string{".", "smtp", "smtp/smtptest"}},

@@ -81,8 +81,8 @@ func (j *Job) Interrupt(now time.Time, begun bool) Entry {
 
 // Why a job is held or has failed whose outcome is unknown.
 const (
-	heldInDoubt   = "the server may have taken it: the outcome of the last try is unknown"
-	failedInDoubt = "the server may have taken it: the outcome is unknown, and it is not to be sent twice"
+	HeldInDoubt   = "the server may have taken it: the outcome of the last try is unknown"
+	FailedInDoubt = "the server may have taken it: the outcome is unknown, and it is not to be sent twice"
 )
 
 // Doubtful is the settlement, without Attempt and Token, of a try whose outcome is
@@ -100,9 +100,9 @@ func (j *Job) Doubtful(due time.Time) Settlement {
 	}
 	switch j.Unknown {
 	case Hold:
-		s.State, s.Reason = Held, heldInDoubt
+		s.State, s.Reason = Held, HeldInDoubt
 	case Never:
-		s.State, s.Reason = Outcome(s.Recipients), failedInDoubt
+		s.State, s.Reason = Outcome(s.Recipients), FailedInDoubt
 	}
 	return s
 }
