@@ -66,7 +66,7 @@ func (w *worker) queue(ctx context.Context, l *task.Letter) {
 		MessageID: l.MessageID(),
 		Priority:  kaizen.Priority(l.Priority),
 	}
-	o := kaizen.EnqueueOptions{Key: l.Key, Unknown: l.Unknown, Durability: l.Durability, Expire: l.Expire, Backoff: patience}
+	o := kaizen.EnqueueOptions{Key: l.JobKey(), Unknown: l.Unknown, Durability: l.Durability, Expire: l.Expire, Backoff: patience}
 	if l.Delay > 0 {
 		o.NotBefore = time.Now().Add(l.Delay)
 	}
