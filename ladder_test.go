@@ -61,7 +61,7 @@ var ladder = []rung{
 
 // notInSenders are packages that a program which only sends must not link.
 // net/http/httptrace is none: it needs nothing of net/http.
-var notInSenders = []string{"net/http", "database/sql", "filippo.io/age", "modernc.org/sqlite", "github.com/jackc/pgx",
+var notInSenders = []string{"net/http", "database/sql", "filippo.io/age", "modernc.org/sqlite", "github.com/ncruces/go-sqlite3", "github.com/jackc/pgx",
 	"github.com/prometheus", "go.opentelemetry.io/otel"}
 
 func importsPointDown(t tree) (complaints []string) {

@@ -18,6 +18,9 @@ type conn struct {
 	era        int // of the store, when it was opened; see fault.go
 }
 
+// maxStatements is how many statements a connection keeps.
+const maxStatements = 150
+
 // patience is how long a connection waits for another process's transaction.
 const patience = 10 * time.Second
 
@@ -102,8 +105,23 @@ func (c *conn) statement(sql string) (*sqlite3.Stmt, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.forgetOne()
 	c.statements[sql] = st
 	return st, nil
+}
+
+// forgetOne closes any statement, if there are many: filters make ever new ones.
+func (c *conn) forgetOne() {
+	for sql, st := range c.statements {
+		if len(c.statements) < maxStatements {
+			return
+		}
+		if !st.Busy() {
+			_ = st.Close()
+			delete(c.statements, sql)
+			return
+		}
+	}
 }
 
 func (c *conn) fail(err error) error {

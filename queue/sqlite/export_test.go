@@ -1,5 +1,7 @@
 package sqlite
 
+import "context"
+
 // OpenVFS opens a queue through a VFS of SQLite that a test has registered.
 func OpenVFS(dir, vfs string, o Options) (*Store, error) { return open(dir, vfs, o) }
 
@@ -20,4 +22,10 @@ func (s *Store) Crash() {
 	if lock != nil {
 		_ = lock.Close()
 	}
+}
+
+// SweepNow removes what a crash has left, and waits for that.
+func (s *Store) SweepNow(ctx context.Context) error {
+	s.sweep(ctx)
+	return ctx.Err()
 }

@@ -50,6 +50,13 @@ func (d *ids) left() (n int64) {
 	return n
 }
 
+// some reports whether there are any.
+func (d *ids) some() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.left() > 0
+}
+
 // need is how many must be reserved now: some while there are still as many as
 // were reserved last, so that hardly ever somebody has to wait. Who puts one job
 // and ends reserves few.

@@ -210,6 +210,9 @@ func (s *Store) Close() error {
 	s.calls.Wait()
 	s.end()
 	s.minding.Wait()
+	if s.ids.some() {
+		_ = s.write(context.Background(), nothing, 0, (*tx).giveBack) // else there is a gap
+	}
 	close(s.operations)
 	s.writing.Wait()
 	s.readers.clear()

@@ -1,7 +1,9 @@
 package sqlite_test
 
 import (
+	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
@@ -18,6 +20,7 @@ var harness = queuetest.Harness{
 		if err != nil {
 			tb.Fatal(err)
 		}
+		tb.Cleanup(func() { sound(tb, dir) })
 		return s
 	},
 	Durable: true,
@@ -42,6 +45,25 @@ func alter(tb testing.TB, dir, sql string) {
 	}
 	if c.TotalChanges() == 0 {
 		tb.Fatalf("nothing was changed by %s", sql)
+	}
+}
+
+// sound looks at what a test has left, but where it was damaged on purpose.
+func sound(tb testing.TB, dir string) {
+	tb.Helper()
+	s, err := sqlite.Open(dir, sqlite.Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer s.Close()
+	report, err := s.Check(context.Background())
+	if err != nil {
+		tb.Error(err)
+	}
+	for _, f := range report.Findings {
+		if !strings.Contains(f.What, "damaged") {
+			tb.Error(f)
+		}
 	}
 }
 
