@@ -2,6 +2,8 @@ package queue
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -49,15 +51,47 @@ type Command struct {
 	Lane     string   // of DoMove
 }
 
+// Check tells whether the command is one.
+func (c *Command) Check() error {
+	switch {
+	case c.Action < DoCancel || c.Action > DoMove:
+		return fmt.Errorf("%s is none: there are %s", c.Action, strings.Join(actionNames[1:], ", "))
+	case c.Action == DoReorder && c.Priority > Bulk:
+		return fmt.Errorf("%s is none", c.Priority)
+	case c.Action == DoMove:
+		return CheckLane(c.Lane)
+	}
+	return nil
+}
+
 // Controlled is what a Command did.
 type Controlled struct {
-	// Changed jobs, and how many it was; the first 1000 are named.
+	// Changed jobs, and how many it was; the first [Named] are named.
 	Changed int  `json:"changed"`
 	IDs     []ID `json:"ids,omitempty"`
-	// Repeated are new jobs for finished ones; Repeated[i] repeats IDs[i] where it is not 0.
+	// Repeated are new jobs for finished ones; Repeated[i] repeats IDs[i] where it is
+	// not 0. Nil if there are none.
 	Repeated []ID `json:"repeated,omitempty"`
 	// Not are the jobs of Command.IDs that were not changed, and why.
 	Not []Refusal `json:"not,omitempty"`
+}
+
+// Named is how many changed jobs a Controlled names.
+const Named = 1000
+
+// Add notes that a job was changed; again is the new job that repeats it, or 0.
+func (d *Controlled) Add(id, again ID) {
+	d.Changed++
+	if len(d.IDs) == Named {
+		return
+	}
+	d.IDs = append(d.IDs, id)
+	if again != 0 {
+		d.Repeated = append(d.Repeated, make([]ID, len(d.IDs)-1-len(d.Repeated))...)
+		d.Repeated = append(d.Repeated, again)
+	} else if d.Repeated != nil {
+		d.Repeated = append(d.Repeated, 0)
+	}
 }
 
 // Refusal is why a job was not changed: [ErrTooLate], [ErrFinished], [ErrNotHeld],

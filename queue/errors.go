@@ -63,3 +63,16 @@ func (e *LockedError) Error() string {
 	}
 	return by + " delivers from this queue already; one at a time can, and others may put and change messages meanwhile"
 }
+
+// DamagedError says that a stored body, or the record of a job, cannot be read as it
+// was written.
+type DamagedError struct {
+	ID  ID
+	Err error
+}
+
+// Error names the job.
+func (e *DamagedError) Error() string { return fmt.Sprintf("job %s is damaged: %v", e.ID, e.Err) }
+
+// Unwrap returns the cause.
+func (e *DamagedError) Unwrap() error { return e.Err }

@@ -89,8 +89,9 @@ type Entry struct {
 type Details struct {
 	Job
 	History []Entry `json:"history"`
-	// Ahead is how many jobs of the lane go before it if nothing changes, those
-	// that are Active included; of a job that is not Queued, 0.
+	// Ahead is how many jobs of the lane go before it if nothing changes: those that
+	// are Active, those of its priority that are due before it, and those of a higher
+	// one that are due by then (ageing is left out). Of a job that is not Queued, 0.
 	Ahead int `json:"ahead,omitempty"`
 	// Begun says of an Active job that it may have been delivered.
 	Begun bool     `json:"begun,omitempty"`

@@ -30,7 +30,8 @@ func Milli(t time.Time) time.Time {
 }
 
 // Prepare checks a submission and sets what the store sets, but ID and Size. Every
-// store calls it first in Put.
+// store calls it first in Put, on a copy: it makes Recipients anew, and changes no
+// other memory than *s.
 func (s *Submission) Prepare(now time.Time) error {
 	if err := s.check(); err != nil {
 		return err
@@ -42,8 +43,10 @@ func (s *Submission) Prepare(now time.Time) error {
 	}
 	s.Expires = Milli(s.Expires)
 	s.Envelope.To = nil
-	for i := range s.Recipients {
-		s.Recipients[i] = Recipient{Recipient: s.Recipients[i].Recipient, State: Queued}
+	given := s.Recipients
+	s.Recipients = make([]Recipient, len(given))
+	for i := range given {
+		s.Recipients[i] = Recipient{Recipient: given[i].Recipient, State: Queued}
 	}
 	return nil
 }
@@ -62,6 +65,7 @@ func (s *Submission) check() error {
 		return fmt.Errorf("%d recipients are too many: at most %d", n, MaxRecipients)
 	}
 	envelope := s.Envelope
+	envelope.To = make([]smtp.Recipient, 0, len(s.Recipients))
 	for i := range s.Recipients {
 		envelope.To = append(envelope.To, s.Recipients[i].Recipient)
 	}

@@ -15,10 +15,10 @@ import (
 // Settle changes a claimed job. The entry has Kind 0 if there is none to be made:
 // no attempt was, and the job is queued as it had been.
 func (j *Job) Settle(now time.Time, s *Settlement) Entry {
-	j.State, j.Reason = s.State, clean(s.Reason)
+	j.State, j.Reason = s.State, Clean(s.Reason)
 	switch {
 	case s.Recipients != nil:
-		j.Recipients = s.Recipients
+		j.Recipients = slices.Clone(s.Recipients)
 	case s.State == Sent && s.Attempt != nil:
 		for i := range j.Recipients {
 			if r := &j.Recipients[i]; !r.State.Finished() {
@@ -28,7 +28,7 @@ func (j *Job) Settle(now time.Time, s *Settlement) Entry {
 	}
 	for i := range j.Recipients {
 		r := &j.Recipients[i]
-		r.Reply.Text = clean(r.Reply.Text)
+		r.Reply.Text = Clean(r.Reply.Text)
 	}
 	if s.State == Queued && !s.Due.IsZero() {
 		j.Due = Milli(s.Due)
@@ -81,8 +81,8 @@ func (j *Job) Interrupt(now time.Time, begun bool) Entry {
 
 // Why a job is held or has failed whose outcome is unknown.
 const (
-	heldInDoubt   = "the server may have taken it: the outcome of the last try is unknown"
-	failedInDoubt = "the server may have taken it: the outcome is unknown, and it is not to be sent twice"
+	HeldInDoubt   = "the server may have taken it: the outcome of the last try is unknown"
+	FailedInDoubt = "the server may have taken it: the outcome is unknown, and it is not to be sent twice"
 )
 
 // Doubtful is the settlement, without Attempt and Token, of a try whose outcome is
@@ -100,9 +100,9 @@ func (j *Job) Doubtful(due time.Time) Settlement {
 	}
 	switch j.Unknown {
 	case Hold:
-		s.State, s.Reason = Held, heldInDoubt
+		s.State, s.Reason = Held, HeldInDoubt
 	case Never:
-		s.State, s.Reason = Outcome(s.Recipients), failedInDoubt
+		s.State, s.Reason = Outcome(s.Recipients), FailedInDoubt
 	}
 	return s
 }
@@ -118,7 +118,7 @@ func (j *Job) HasExpired(now time.Time) bool { return !j.Expires.IsZero() && !no
 
 // Damage puts a job aside that cannot be read.
 func (j *Job) Damage(now time.Time, why string) Entry {
-	j.State, j.Reason = Held, clean(why)
+	j.State, j.Reason = Held, Clean(why)
 	return Entry{At: Milli(now), Kind: WasDamaged, State: Held, Detail: j.Reason}
 }
 
@@ -145,7 +145,7 @@ func (j *Job) Apply(now time.Time, c *Command, begun bool) (Entry, error) {
 	case c.Action == DoRelease && j.State != Held:
 		return Entry{}, ErrNotHeld
 	}
-	e := Entry{At: Milli(now), Detail: clean(c.Reason)}
+	e := Entry{At: Milli(now), Detail: Clean(c.Reason)}
 	switch c.Action {
 	case DoCancel:
 		j.end(now, Cancelled)
@@ -229,18 +229,18 @@ func (a *Attempt) doubtful() bool {
 func (a *Attempt) cleaned() *Attempt {
 	c := *a
 	c.Started, c.Duration = Milli(a.Started), a.Duration.Truncate(time.Microsecond)
-	c.Reply.Text, c.Error, c.Transcript = clean(a.Reply.Text), clean(a.Error), clean(a.Transcript)
-	c.QueueID, c.Server, c.Remote = clean(a.QueueID), clean(a.Server), clean(a.Remote)
+	c.Reply.Text, c.Error, c.Transcript = Clean(a.Reply.Text), Clean(a.Error), Clean(a.Transcript)
+	c.QueueID, c.Server, c.Remote = Clean(a.QueueID), Clean(a.Server), Clean(a.Remote)
 	c.Recipients = slices.Clone(a.Recipients)
 	for i := range c.Recipients {
 		r := &c.Recipients[i]
-		r.Address, r.Reply.Text = clean(r.Address), clean(r.Reply.Text)
+		r.Address, r.Reply.Text = Clean(r.Address), Clean(r.Reply.Text)
 	}
 	return &c
 }
 
-// clean makes text of any origin valid UTF-8 without NUL, which not every store
+// Clean makes text of any origin valid UTF-8 without NUL, which not every store
 // can keep.
-func clean(s string) string {
+func Clean(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

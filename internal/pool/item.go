@@ -55,6 +55,9 @@ type Item struct {
 	Binary         bool
 	AllowLongLines bool
 
+	// Pulled is called when a connection takes the message, again for each try; it
+	// must not block, nor call the pool.
+	Pulled   func()
 	Progress func(octets int64)
 	Commit   func() error // called once per try that comes that far
 

@@ -29,6 +29,9 @@ func (c *connection) next(ahead bool) *smtp.Transaction {
 	p.inFlight.Add(1)
 	p.raiseLocked(now)
 	p.dispatchLocked(c.target, now)
+	if w.item.Pulled != nil {
+		w.item.Pulled()
+	}
 	return w.tx
 }
 

@@ -1,0 +1,46 @@
+package delivery
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/kaizenmail/kaizen/internal/limit"
+	"github.com/kaizenmail/kaizen/smtp"
+)
+
+// Backoff is the default of [Config.Backoff]; its last step repeats.
+var Backoff = []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute,
+	10 * time.Minute, 20 * time.Minute, 40 * time.Minute, time.Hour}
+
+// throttlePause is how long a message waits that came too fast: its lane goes
+// slower by itself.
+const throttlePause = 5 * time.Second
+
+// brokenPause is the first pause after a connection broke under a message, which
+// need not have been the message's fault.
+const brokenPause = 2 * time.Second
+
+// pause is how long to wait after the given number of tries, at least one, if the
+// server answered this.
+func pause(steps []time.Duration, tries int, class smtp.Class, reply smtp.Reply) time.Duration {
+	var d time.Duration
+	if len(steps) > 0 {
+		d = steps[min(tries, len(steps))-1]
+	}
+	switch class {
+	case smtp.ClassConnect, smtp.ClassTimeout:
+		d = min(d, brokenPause<<min(tries-1, 10))
+	case smtp.ClassRate:
+		d = min(d, throttlePause)
+	case smtp.ClassQuota, smtp.ClassConnectionLimit, smtp.ClassSessionLimit:
+		d = 0 // the lane waits
+	}
+	d = jitter(d)
+	if hint, said := limit.RetryAfter(reply.Text); said && reply.Temporary() {
+		d = max(d, hint+rand.N(hint/10+1))
+	}
+	return d
+}
+
+// jitter spreads what failed together: 10 % more or less.
+func jitter(d time.Duration) time.Duration { return d*9/10 + rand.N(d/5+1) }

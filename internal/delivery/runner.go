@@ -1,0 +1,207 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/kaizenmail/kaizen/queue"
+)
+
+// Runner delivers what is in a store. New makes one, Run runs it, once.
+type Runner struct{ r *runner }
+
+// New returns a runner.
+func New(config Config) *Runner {
+	r := &runner{config: config.withDefaults(), lanes: make(map[string]*lane), kicked: make(chan struct{}, 1),
+		carriers: make(map[*carrier]struct{})}
+	r.store = r.config.Store
+	r.begins.init(r)
+	r.settles.init(r)
+	return &Runner{r}
+}
+
+// Kick says that jobs were put into a lane by this process: it is looked at at once,
+// and not only when the store is asked next. urgent says that one may be urgent.
+func (x *Runner) Kick(lane string, urgent bool) {
+	r := x.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.laneLocked(lane)
+	if known := !l.next.IsZero() && !l.next.After(time.Now()); known && !urgent {
+		return // it has a backlog already
+	}
+	l.probe = true
+	r.heatLocked(l)
+}
+
+// Wake has lanes looked at again whose outlet may have changed its mind.
+func (x *Runner) Wake(lane string) {
+	r := x.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.lanes[lane]; l != nil {
+		l.notBefore = time.Time{}
+		r.heatLocked(l)
+	}
+}
+
+type runner struct {
+	config   Config
+	store    queue.Store
+	kicked   chan struct{} // something is hot
+	carrying sync.WaitGroup
+	begins   begins
+	settles  settles
+
+	mu       sync.Mutex // guards what follows; nothing blocks under it
+	lanes    map[string]*lane
+	hot      []*lane
+	sleeping sleepers
+	carriers map[*carrier]struct{}
+	draining bool
+	trouble  error // the store's; nothing is claimed
+	retryAt  time.Time
+	pauses   int // of the store, in a row
+}
+
+// Run delivers until ctx ends, then drains and returns nil; or until the store
+// cannot be recovered. One that is delivered from already is a
+// [*queue.LockedError].
+func (x *Runner) Run(ctx context.Context) error { return x.r.run(ctx, false) }
+
+// RunUntilEmpty is Run, but returns when nothing is queued any more that could be
+// sent: lanes that are paused, or stopped until somebody acts, do not count.
+func (x *Runner) RunUntilEmpty(ctx context.Context) error { return x.r.run(ctx, true) }
+
+func (r *runner) run(ctx context.Context, untilEmpty bool) error {
+	if err := r.recover(ctx); err != nil {
+		return err
+	}
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var parts sync.WaitGroup
+	parts.Go(func() { r.begins.run(work) })
+	parts.Go(func() { r.settles.run(work) })
+	chores, endChores := context.WithCancel(ctx)
+	parts.Go(func() { r.chores(chores) })
+	r.loop(ctx, untilEmpty)
+	endChores()
+	err := r.drain(ctx)
+	stop()
+	parts.Wait()
+	return errors.Join(err, r.store.Release())
+}
+
+// recover settles what an earlier run has left.
+func (r *runner) recover(ctx context.Context) error {
+	found, err := r.store.Recover(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	for i := range found.Unknown {
+		r.settles.tell(Event{Kind: Lost, Job: found.Unknown[i]})
+	}
+	return nil
+}
+
+func (r *runner) loop(ctx context.Context, untilEmpty bool) {
+	poll := time.NewTicker(r.config.Poll)
+	defer poll.Stop()
+	r.pollStore(ctx)
+	for ctx.Err() == nil {
+		if untilEmpty && r.empty() && !r.pollStore(ctx) {
+			return
+		}
+		timer := time.NewTimer(r.nextWake())
+		select {
+		case <-ctx.Done():
+		case <-r.kicked:
+		case <-timer.C:
+		case <-poll.C:
+			r.pollStore(ctx)
+		}
+		timer.Stop()
+		for ctx.Err() == nil && r.round(ctx) {
+		}
+	}
+}
+
+// nextWake is how long the loop may sleep; the poll comes earlier, or it.
+func (r *runner) nextWake() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.sleeping) == 0 {
+		return time.Hour
+	}
+	return max(time.Until(r.sleeping[0].wake), 0)
+}
+
+// pollStore asks which lanes have changed, and reports whether any has.
+func (r *runner) pollStore(ctx context.Context) bool {
+	changed, err := r.store.Changes(ctx, time.Now())
+	if err != nil {
+		r.sick(err)
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range changed {
+		l := r.laneLocked(name)
+		l.probe = true
+		r.heatLocked(l)
+	}
+	if r.trouble != nil && len(r.hot) > 0 {
+		r.kick()
+	}
+	return len(changed) > 0
+}
+
+// empty reports whether nothing is left to do.
+func (r *runner) empty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.trouble != nil || len(r.hot) > 0 || len(r.carriers) > 0 || r.settles.waiting() > 0 {
+		return false
+	}
+	for _, l := range r.lanes {
+		if !l.empty() {
+			return false
+		}
+	}
+	return true
+}
+
+// sick notes that the store fails: nothing is claimed until it works again.
+func (r *runner) sick(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	r.mu.Lock()
+	first := r.trouble == nil
+	r.trouble = err
+	r.pauses++
+	r.retryAt = time.Now().Add(storePause(r.pauses))
+	r.mu.Unlock()
+	if first {
+		r.config.OnTrouble(err)
+	}
+}
+
+// storePause is how long a failing store is left alone.
+func storePause(failures int) time.Duration {
+	return min(100*time.Millisecond<<min(failures-1, 6), 5*time.Second)
+}
+
+// well notes that the store works.
+func (r *runner) well() {
+	r.mu.Lock()
+	was := r.trouble
+	r.trouble, r.pauses = nil, 0
+	r.mu.Unlock()
+	if was != nil {
+		r.kick()
+		r.config.OnTrouble(nil)
+	}
+}
