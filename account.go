@@ -49,6 +49,7 @@ type Account struct {
 	InsecureAuth bool
 
 	Limits Limits
+	Retry  Retry // of messages that were queued
 
 	Timeouts    smtp.Timeouts
 	IdleTimeout time.Duration // of a pooled connection; default 5 min, negative: no limit

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kaizenmail/kaizen/internal/limit"
 	"github.com/kaizenmail/kaizen/internal/pool"
+	"github.com/kaizenmail/kaizen/queue"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -43,6 +44,16 @@ type Config struct {
 	OnHealth func(Health)
 	// Trace is told of messages and connections; default: nobody is.
 	Trace *Trace
+
+	// Queue keeps messages for [Client.Enqueue] and [Client.Run]. It is not closed by
+	// the client. Default: none; Send needs none.
+	Queue queue.Store
+	// Retention is how long Run remembers finished jobs of the queue.
+	Retention queue.Retention
+	// OnJob is told what becomes of jobs of the queue, after it was stored: of those
+	// that this client enqueues and runs. The calls of Run come one at a time, and it
+	// waits for them; so it must not block for long.
+	OnJob func(JobEvent)
 }
 
 // AccountResolver finds an account by its name. What it returns need not repeat
@@ -63,7 +74,8 @@ type Client struct {
 	latest *lane // of the last message, which the next one often shares
 	closed bool
 
-	state clientState
+	state      clientState
+	deliveries deliveries
 }
 
 // New returns a client. It opens nothing before the first message.
@@ -124,7 +136,10 @@ func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
 		OnProven:  k.proven,
 		OnLearned: func(learned pool.Learned) { k.learn(server, learned) },
 		OnPause:   k.paused,
-		OnHealth:  func(h pool.Health) { c.healthChanged(healthOf(l.name, h, memory)) },
+		OnHealth: func(h pool.Health) {
+			c.healthChanged(healthOf(l.name, h, memory))
+			c.deliveries.wake(l.name)
+		},
 		OnHold: func(by limit.Rate, until time.Time) {
 			c.config.Logger.Info("messages wait for a limit of their account", "account", l.name, "limit", by.String(), "until", until)
 		},

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/kaizenmail/kaizen/queue"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -69,15 +70,15 @@ func (p *Prepared) WriteTo(io.Writer) (int64, error) {
 	return 0, errors.New("a prepared message is sent from its Content")
 }
 
-// Priority orders messages that wait for the same account.
-type Priority uint8
+// Priority orders messages that wait for the same account; see [queue.Priority].
+type Priority = queue.Priority
 
 // The priorities. Within one, messages go in the order of their arrival.
 const (
-	PriorityNormal Priority = iota
-	PriorityUrgent
-	PriorityHigh
-	PriorityBulk
+	PriorityNormal = queue.Normal // the default
+	PriorityUrgent = queue.Urgent
+	PriorityHigh   = queue.High
+	PriorityBulk   = queue.Bulk
 )
 
 // WriterFunc makes an io.WriterTo of a function that writes a message, for

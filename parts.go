@@ -10,7 +10,7 @@ import (
 
 // inParts sends to several recipients: at once if the server lets it, else to as
 // many at a time as it takes (RFC 5321 §4.5.3.1.10).
-func (d *delivery) inParts(ctx context.Context) (failed error) {
+func (d *sending) inParts(ctx context.Context) (failed error) {
 	all := d.message.Envelope.To
 	d.receipt.Recipients = make([]RecipientResult, len(all))
 	left := make([]int, len(all)) // where they stand in the envelope
@@ -41,7 +41,7 @@ func (d *delivery) inParts(ctx context.Context) (failed error) {
 }
 
 // room is how many of n recipients the next transaction gets.
-func (d *delivery) room(n int) int {
+func (d *sending) room(n int) int {
 	if limit := d.memory.RecipientLimit(); limit > 0 {
 		return min(limit, n)
 	}
@@ -61,7 +61,7 @@ func pick(all []Recipient, places []int) []Recipient {
 
 // collect notes the outcomes and returns those for whom the transaction had no
 // room: they go into another one, as long as this one took somebody.
-func (d *delivery) collect(r *smtp.Result, part []int) (over []int) {
+func (d *sending) collect(r *smtp.Result, part []int) (over []int) {
 	for i, to := range r.Recipients {
 		d.receipt.Recipients[part[i]] = to
 		if r.Outcome == smtp.Accepted && to.Class == smtp.ClassTooManyRecipients {
@@ -99,7 +99,7 @@ func worse(had, err error) error {
 }
 
 // unsent notes those whom no transaction with a verdict reached.
-func (d *delivery) unsent(places []int, outcome Outcome, err error) {
+func (d *sending) unsent(places []int, outcome Outcome, err error) {
 	lost := front("", err)
 	for _, place := range places {
 		d.receipt.Recipients[place] = lost.about(d.message.Envelope.To[place].Address, outcome)

@@ -48,7 +48,7 @@ func (c *Client) send(ctx context.Context, a *Account, m Message, seen *observed
 	if err != nil {
 		return nil, err
 	}
-	d := delivery{way: w, message: p, receipt: &Receipt{Account: w.account, MessageID: p.MessageID}, seen: seen}
+	d := sending{way: w, message: p, receipt: &Receipt{Account: w.account, MessageID: p.MessageID}, seen: seen}
 	err = d.run(ctx)
 	if seen != nil {
 		seen.waited = d.receipt.Waited
@@ -74,16 +74,17 @@ func named(err error, a *Account) error {
 	return err
 }
 
-// delivery is one Send: as many transactions as the server needs to take all
+// sending is one Send: as many transactions as the server needs to take all
 // recipients.
-type delivery struct {
+type sending struct {
 	way
 	message *Prepared
 	receipt *Receipt
 	seen    *observed // nil if nobody looks
+	pulled  func()    // told when a connection takes the message; may be nil
 }
 
-func (d *delivery) run(ctx context.Context) error {
+func (d *sending) run(ctx context.Context) error {
 	to := d.message.Envelope.To
 	if len(to) > 1 && !d.message.AllOrNothing && d.message.Content.Reusable() {
 		return d.inParts(ctx)
@@ -102,10 +103,9 @@ func (d *delivery) run(ctx context.Context) error {
 
 // transact is one transaction, repeated by the pool as long as it was not sent.
 // There is no result if no connection had the last word.
-func (d *delivery) transact(ctx context.Context, to []Recipient) (*smtp.Result, error) {
+func (d *sending) transact(ctx context.Context, to []Recipient) (*smtp.Result, error) {
 	result, waited, err := d.pool.Send(ctx, d.target, d.item(to))
-	if result == nil && barredBefore(err) && d.keeper.liftedElsewhere(d.target.Key, time.Now()) {
-		d.pool.Resume(d.target.Key)
+	if result == nil && barredBefore(err) && d.resumeElsewhere() {
 		result, waited, err = d.pool.Send(ctx, d.target, d.item(to))
 	}
 	d.receipt.Waited.add(waited)
@@ -124,10 +124,10 @@ func barredBefore(err error) bool {
 	return errors.Is(err, ErrAuth) || errors.Is(err, ErrQuota) || errors.Is(err, ErrRate)
 }
 
-func (d *delivery) item(to []Recipient) pool.Item {
+func (d *sending) item(to []Recipient) pool.Item {
 	m := d.message
-	item := pool.Item{Envelope: m.Envelope, Content: m.Content, Priority: priorities[m.Priority%4],
-		AllOrNothing: m.AllOrNothing, Chunking: m.Chunking, Binary: m.Binary, AllowLongLines: m.AllowLongLines, Progress: m.Progress, Commit: m.Commit}
+	item := pool.Item{Envelope: m.Envelope, Content: m.Content, Priority: priorities[min(m.Priority, PriorityBulk)],
+		AllOrNothing: m.AllOrNothing, Chunking: m.Chunking, Binary: m.Binary, AllowLongLines: m.AllowLongLines, Progress: m.Progress, Commit: m.Commit, Pulled: d.pulled}
 	item.Envelope.To = to
 	if d.seen != nil {
 		item.Repeated = &d.seen.repeated

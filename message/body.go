@@ -72,8 +72,16 @@ func endsInSpace(line string) bool {
 
 // writeText writes the fields and the body of a text part.
 func (c *composer) writeText(subtype, text string) {
+	c.writeEncoded("text/"+subtype+"; charset=utf-8", text)
+}
+
+// writeEncoded writes a part of lines, encoded where that is needed.
+func (c *composer) writeEncoded(mediaType, text string) {
 	encoding := encodingFor(text, c.boundary)
-	c.print("Content-Type: text/", subtype, "; charset=utf-8\r\nContent-Transfer-Encoding: ", string(encoding), "\r\n\r\n")
+	if strings.HasPrefix(mediaType, "message/rfc822") {
+		encoding = sevenBit // RFC 2046 §5.2.1
+	}
+	c.print("Content-Type: ", mediaType, "\r\nContent-Transfer-Encoding: ", string(encoding), "\r\n\r\n")
 	if encoding == inBase64 {
 		c.writeBase64([]byte(strings.ReplaceAll(text, "\n", crlf)))
 		return

@@ -34,6 +34,12 @@ func TestInjectionNowhere(t *testing.T) {
 		raw.DKIM[0].Fields = slices.Clone(by[0].Fields)
 		return raw
 	})
+	// What others have said is made harmless; TestReportOfHostileReplies looks at it.
+	spoilEach(t, func() composable {
+		r := sampleReport()
+		r.Original.Subject, r.Original.MessageID, r.Recipients[0].Reason = "x", "1@example.com", "x"
+		return r
+	}, "Original.Subject", "Original.MessageID", "Recipients[0].Reply.Text", "Recipients[0].Server", "Recipients[0].Reason")
 }
 
 type composable interface {

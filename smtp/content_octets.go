@@ -54,3 +54,18 @@ func (r *octetReader) Read(p []byte) (int, error) {
 
 // Close releases the source.
 func (r *octetReader) Close() error { return r.content.close() }
+
+// Head are the first octets of the content, up to 64 KB, once [Content.Prepare] was
+// called and until the content is sent or read. They must not be changed.
+func (c *Content) Head() []byte {
+	if c.found.complete {
+		return c.data[:min(len(c.data), headSize)]
+	}
+	if h := c.head.Load(); h != nil {
+		return h.chunk[:h.n]
+	}
+	return nil
+}
+
+// NeedsSMTPUTF8 reports whether [Content.RequireSMTPUTF8] was called.
+func (c *Content) NeedsSMTPUTF8() bool { return c.utf8 }

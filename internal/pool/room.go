@@ -26,9 +26,10 @@ type Room struct {
 // somebody else may let it go on.
 const askAgain = time.Second
 
-// Room tells how many messages more would be of use, with so many on their way
-// or in line for each connection.
-func (p *Pool) Room(key string, depth int) Room {
+// Room tells how many messages more would be of use, with depth of them on their way
+// or in line for each connection. own is how many the asker knows to be so, or about
+// to be.
+func (p *Pool) Room(key string, depth, own int) Room {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -40,14 +41,16 @@ func (p *Pool) Room(key string, depth int) Room {
 	if r.Err, r.Again = p.standstillLocked(key, now); r.Err != nil {
 		return r
 	}
-	busy := p.waiting + int(p.inFlight.Load())
+	inFlight := int(p.inFlight.Load())
+	busy := max(p.waiting+inFlight, own)
+	waiting := max(busy-inFlight, 0)
 	if t := p.targets[key]; p.quota.strikes > 0 || t != nil && t.failures > 0 && t.live == 0 {
 		r.Messages = max(1-busy, 0) // one finds out whether it goes on
 		return r
 	}
 	free := p.capacity*depth - busy
-	slots := p.config.Limiter.Room(now, limit.Message(1, 0), free+p.waiting) - p.waiting
-	r.Messages = max(min(free, slots), min(1-p.waiting, free), 0)
+	slots := p.config.Limiter.Room(now, limit.Message(1, 0), free+waiting) - waiting
+	r.Messages = max(min(free, slots), min(1-waiting, free), 0)
 	r.Slots = slots >= r.Messages
 	return r
 }

@@ -1,0 +1,74 @@
+package kaizen
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/kaizenmail/kaizen/message"
+	"github.com/kaizenmail/kaizen/queue"
+)
+
+// reportTimeout bounds how long a report may take to be queued.
+const reportTimeout = 30 * time.Second
+
+// report queues a delivery status notification for a job that has failed. Its key
+// keeps it from being queued twice.
+func (c *Client) report(j *queue.Job) {
+	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
+	defer cancel()
+	notice := c.notice(ctx, j)
+	_, err := c.Enqueue(ctx, j.Lane, notice, EnqueueOptions{Key: "report-" + j.ID.String(), Tags: []string{"report"}})
+	if err != nil && !errors.Is(err, message.ErrNoReport) {
+		c.config.Logger.Error("a sender could not be told of a failure", "job", j.ID, "account", j.Lane, "error", err)
+	}
+}
+
+func (c *Client) notice(ctx context.Context, j *queue.Job) *message.Report {
+	_, domain, _ := strings.Cut(j.Envelope.From, "@")
+	r := &message.Report{From: "Mail delivery <mailer-daemon@" + domain + ">", To: j.Envelope.From,
+		Original: message.Original{Arrived: j.Created, EnvelopeID: j.Envelope.EnvelopeID, Return: j.Envelope.Return,
+			Subject: j.Subject, MessageID: j.MessageID}}
+	var last *queue.Attempt
+	if d, err := c.config.Queue.Get(ctx, time.Now(), j.ID); err == nil {
+		last = lastAttempt(d.History)
+		if body := d.Body; body != nil {
+			r.Original.Open = func() (io.ReadCloser, error) { return body.Reader() }
+		}
+	}
+	for i := range j.Recipients {
+		if to := &j.Recipients[i]; to.State == queue.Failed || to.State == queue.Expired {
+			r.Recipients = append(r.Recipients, reported(to, j, last))
+		}
+	}
+	return r
+}
+
+func lastAttempt(history []queue.Entry) (last *queue.Attempt) {
+	for i := range history {
+		if a := history[i].Attempt; a != nil {
+			last = a
+		}
+	}
+	return last
+}
+
+func reported(to *queue.Recipient, j *queue.Job, last *queue.Attempt) message.Reported {
+	r := message.Reported{Recipient: to.Recipient, Reply: to.Reply, Reason: j.Reason}
+	if to.State == queue.Expired {
+		r.Action = message.ReportExpired
+	}
+	if last != nil {
+		r.Tried = last.Started
+		if host, _, err := net.SplitHostPort(last.Server); err == nil {
+			r.Server = host
+		}
+		if r.Reason == "" && r.Reply.IsZero() {
+			r.Reason = last.Error
+		}
+	}
+	return r
+}
