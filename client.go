@@ -33,7 +33,8 @@ type Config struct {
 	// were stopped because their login was refused; what servers were seen to take;
 	// and how the accounts are doing, see [ReadStatus]. It is made if need be, mode
 	// 0700, and has no secrets in it. If it cannot be read or written, nothing is
-	// sent (ErrState). Default: nothing is kept, and limits hold for this client.
+	// sent (ErrState). Default: that of Queue if it has a method StateDir() string; else
+	// nothing is kept, and limits hold for this client.
 	StateDir string
 	// OnHealth is told when the condition of an account changes, what causes it, or
 	// that a certificate is about to expire. The calls for one account come in
@@ -85,6 +86,9 @@ func New(config Config) *Client {
 	}
 	if config.DrainTimeout == 0 {
 		config.DrainTimeout = 30 * time.Second
+	}
+	if beside, ok := config.Queue.(interface{ StateDir() string }); ok && config.StateDir == "" {
+		config.StateDir = beside.StateDir()
 	}
 	c := &Client{config: config, lanes: make(map[string]*lane)}
 	c.state.opening = c.newOpening()

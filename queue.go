@@ -81,9 +81,20 @@ func (c *Client) Enqueue(ctx context.Context, account string, m Message, o Enque
 		return queue.Receipt{}, queueError(account, err)
 	}
 	if !receipts[0].Existing {
-		c.deliveries.kick(account, s.Priority == queue.Urgent)
+		c.queued(&s.Job, receipts[0])
 	}
 	return receipts[0], nil
+}
+
+// queued has a job looked at that was put.
+func (c *Client) queued(j *queue.Job, r queue.Receipt) {
+	c.deliveries.kick(j.Lane, j.Priority == queue.Urgent)
+	if c.config.OnJob == nil {
+		return
+	}
+	told := *j
+	told.ID, told.State, told.Durability = r.ID, queue.Queued, r.Durability
+	c.config.OnJob(JobEvent{Kind: JobQueued, Job: told})
 }
 
 // submission makes a job of a message. done is to be called when it was put.

@@ -322,7 +322,7 @@ func TestPrioritiesOvertake(t *testing.T) {
 		for _, m := range s.Messages() {
 			order = append(order, m.ID)
 		}
-		if want := []string{"<p0>", "<p1>", "<p2>", "<p0>", "<p3>"}; !slices.Equal(order, want) {
+		if want := []string{"<pnormal>", "<purgent>", "<phigh>", "<pnormal>", "<pbulk>"}; !slices.Equal(order, want) {
 			t.Errorf("arrived as %v, want %v", order, want)
 		}
 	})

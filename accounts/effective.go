@@ -44,8 +44,12 @@ func (e *Entry) withoutTrust() (kaizen.Account, error) {
 	if err != nil {
 		return kaizen.Account{}, err
 	}
+	steps, err := backoff(e.Retry)
+	if err != nil {
+		return kaizen.Account{}, err
+	}
 	a := kaizen.Account{Name: e.Name, Host: server.Host, Port: server.Port, TLS: server.TLS, Username: username,
-		InsecureAuth: e.InsecureAuth, Limits: limits, Timeouts: e.Timeouts, IdleTimeout: e.IdleTimeout,
+		InsecureAuth: e.InsecureAuth, Limits: limits, Retry: kaizen.Retry{Backoff: steps, Expire: e.Expire}, Timeouts: e.Timeouts, IdleTimeout: e.IdleTimeout,
 		MaxLifetime: max(0, e.MaxLifetime), MinIdle: e.MinIdle, LocalName: e.LocalName, MaxLevel: e.Level}
 	if len(e.Mechanisms) > 0 {
 		a.Auth = &smtp.Auth{Username: username, Mechanisms: e.Mechanisms}

@@ -33,6 +33,9 @@ type Entry struct {
 	MessagesPerConnection int      // negative: no limit
 	Rates                 []string // each as kaizen.ParseRates reads it; ["none"] for no limit
 
+	Retry  []string      // pauses between the tries of a queued message, as time.ParseDuration reads them
+	Expire time.Duration // how long a queued message is tried; negative: no limit
+
 	IdleTimeout time.Duration // negative: no limit
 	MaxLifetime time.Duration // negative: no limit
 	MinIdle     int

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/queue"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -52,6 +53,8 @@ var fields = []field{
 	number("connections", 1, math.MaxInt32, func(e *Entry) *int { return &e.Connections }),
 	number("messages_per_connection", -1, math.MaxInt32, func(e *Entry) *int { return &e.MessagesPerConnection }),
 	{"rates", formList, setRates, func(e *Entry) any { return list(e.Rates) }},
+	{"retry", formList, setRetry, func(e *Entry) any { return list(e.Retry) }},
+	duration("expire", func(e *Entry) *time.Duration { return &e.Expire }),
 	number("min_idle", 1, math.MaxInt32, func(e *Entry) *int { return &e.MinIdle }),
 	duration("idle_timeout", func(e *Entry) *time.Duration { return &e.IdleTimeout }),
 	duration("max_lifetime", func(e *Entry) *time.Duration { return &e.MaxLifetime }),
@@ -231,6 +234,30 @@ func setRates(e *Entry, v any) error {
 	}
 	e.Rates = rates
 	return nil
+}
+
+func setRetry(e *Entry, v any) error {
+	pauses := v.([]string)
+	if _, err := backoff(pauses); err != nil {
+		return err
+	}
+	e.Retry = pauses
+	return nil
+}
+
+// backoff are the pauses between tries; nil if there are none.
+func backoff(pauses []string) (steps []time.Duration, err error) {
+	for _, pause := range pauses {
+		d, err := time.ParseDuration(pause)
+		if err != nil || d <= 0 {
+			return nil, fmt.Errorf("%q is not a pause like 30s or 5m", pause)
+		}
+		steps = append(steps, d)
+	}
+	if len(steps) > queue.MaxBackoff {
+		return nil, fmt.Errorf("%d pauses are too many: at most %d", len(steps), queue.MaxBackoff)
+	}
+	return steps, nil
 }
 
 func setSource(kind SecretKind) func(*Entry, any) error {

@@ -133,6 +133,8 @@ connections = 2
 messages_per_connection = -1
 rates = ["10/1s", "500 recipients/1h", "50MB/day"]
 min_idle = 1
+retry = ["1m", "1h30m"]
+expire = "72h"
 idle_timeout = "90s"
 max_lifetime = "1h"
 timeouts.connect = "3s"
@@ -157,6 +159,7 @@ func TestEverythingInAFile(t *testing.T) {
 	if a.Name != "work" || a.Host != "mail.example.com" || a.Port != 2525 || a.TLS != smtp.TLSOpportunistic || a.Username != "ann" ||
 		a.Password != "one" || a.Auth == nil || !slices.Equal(a.Auth.Mechanisms, []string{"PLAIN", "LOGIN"}) || a.Auth.Password != "one" ||
 		!a.InsecureAuth || a.LocalName != "me.example.com" || a.MaxLevel != smtp.LevelGroup || a.MinIdle != 1 ||
+		!slices.Equal(a.Retry.Backoff, []time.Duration{time.Minute, 90 * time.Minute}) || a.Retry.Expire != 72*time.Hour ||
 		a.Limits.Connections != want.Connections || a.Limits.MessagesPerConnection != -1 || !slices.Equal(a.Limits.Rates, want.Rates) ||
 		a.IdleTimeout != 90*time.Second || a.MaxLifetime != time.Hour || a.Timeouts.Connect != 3*time.Second || a.Timeouts.Final >= 0 {
 		t.Errorf("%#v %+v %+v", a, a.Limits, a.Timeouts)

@@ -26,6 +26,10 @@ type lane struct {
 	wake        time.Time // when to look again; zero: when something happens
 	index       int       // in runner.sleeping, if wake is set
 	connections int
+
+	// The loop's own.
+	outlet Outlet
+	found  time.Time
 }
 
 // How far ahead a lane claims, for each connection: one message on its way and one

@@ -19,6 +19,8 @@ const (
 	askAgain = 50 * time.Millisecond
 	// noOutlet is when a lane without an outlet is looked at again.
 	noOutlet = 2 * time.Second
+	// sameOutlet is how long an outlet is used before it is found anew.
+	sameOutlet = 100 * time.Millisecond
 )
 
 // wanted is a lane with what is wanted of it.
@@ -79,7 +81,7 @@ func (r *runner) want(ctx context.Context, l *lane) (wanted, bool) {
 	}
 	depth, own := max(l.depth, shallowest), l.flight
 	r.mu.Unlock()
-	outlet, err := r.config.Outlet(ctx, l.name)
+	outlet, err := r.outlet(ctx, l, now)
 	room := Room{Err: err, Stopped: true, Again: now.Add(noOutlet)}
 	if err == nil {
 		room = outlet.Room(depth, own)
@@ -99,6 +101,19 @@ func (r *runner) want(ctx context.Context, l *lane) (wanted, bool) {
 	w.want.Begin = room.Slots && l.depth > shallowest
 	l.probe = false // what comes from now on sets it again
 	return w, true
+}
+
+// outlet finds the way out of a lane, or remembers it for a moment: to find it can
+// cost more than to send.
+func (r *runner) outlet(ctx context.Context, l *lane, now time.Time) (Outlet, error) {
+	if l.outlet != nil && now.Sub(l.found) < sameOutlet && !now.Before(l.found) {
+		return l.outlet, nil
+	}
+	outlet, err := r.config.Outlet(ctx, l.name)
+	if l.outlet, l.found = outlet, now; err != nil {
+		l.outlet = nil
+	}
+	return outlet, err
 }
 
 // restLocked lets a lane sleep until its next job is due and it may be looked at.
