@@ -103,6 +103,9 @@ func TestWhyOfAJob(t *testing.T) {
 		{"rate", with(func(d *queue.Details) { d.Ahead = 4213 }), func(s *kaizen.Situation) {
 			s.Accounts = []kaizen.Status{rated(9.8, kaizen.LimitStatus{Rate: kaizen.Rate{Count: 10, Per: time.Second}, Used: 10})}
 		}, kaizen.WhyRate, "account office: 10 per second reached, 4,213 ahead, about 7 min", time.Time{}, ""},
+		{"claimed, and limited", with(func(d *queue.Details) { d.State = queue.Active }), func(s *kaizen.Situation) {
+			s.Accounts = []kaizen.Status{rated(0, kaizen.LimitStatus{Rate: kaizen.Rate{Count: 500, Per: 24 * time.Hour}, Used: 500, Free: 3 * time.Hour})}
+		}, kaizen.WhyRate, "account office: 500 per day reached, and it is among the next, about 3 h", whyNow.Add(3 * time.Hour), ""},
 		{"daily limit", asIs, func(s *kaizen.Situation) {
 			s.Accounts = []kaizen.Status{rated(0, kaizen.LimitStatus{Rate: kaizen.Rate{Count: 500, Per: 24 * time.Hour}, Used: 500, Free: 3 * time.Hour})}
 		}, kaizen.WhyRate, "account office: 500 per day reached, it is the next one, about 3 h", whyNow.Add(3 * time.Hour), ""},

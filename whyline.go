@@ -13,9 +13,11 @@ func (s *Situation) line(account string, ahead int, active bool) Why {
 	}
 	where := "in account " + account
 	switch {
-	case active:
-		w.Code, w.Ahead = WhySending, 0
+	case active && w.Code == WhyInLine:
+		w.Code, w.Ahead, w.Next = WhySending, 0, time.Time{}
 		w.Sentence = "it has its turn: the next free connection of account " + account + " takes it"
+	case active:
+		w.Sentence += ", and it is among the next" + s.about(w.Next)
 	case w.Code != WhyInLine:
 		w.Sentence += ", " + s.ahead(ahead) + s.about(w.Next)
 	case ahead == 0:
