@@ -40,7 +40,7 @@ var ladder = []rung{
 	{dir: "accounts", ours: []string{".", "smtp", "queue", "internal/safefile"}, third: []string{"*"}},
 	{dir: "queue/sqlite", ours: []string{"smtp", "queue", "internal/safefile", "internal/crashpoint"}, third: []string{"*"}},
 	{dir: "queue/postgres", ours: []string{"smtp", "queue"}, third: []string{"*"}},
-	{dir: "kaizenprom", ours: []string{".", "smtp"}, third: []string{"*"}},
+	{dir: "kaizenprom", ours: []string{".", "smtp", "queue"}, third: []string{"*"}},
 	{dir: "kaizenotel", ours: []string{".", "smtp"}, third: []string{"*"}},
 	{dir: "internal/ingress", ours: []string{".", "smtp", "message", "queue"}},
 	{dir: "internal/httpapi", ours: []string{".", "smtp", "message", "queue"}},

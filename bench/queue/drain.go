@@ -45,11 +45,15 @@ func (s *settings) drainOnce(ctx context.Context, backlog int) (float64, error) 
 		return 0, err
 	}
 	defer sink.close()
-	client := kaizen.New(kaizen.Config{Queue: store, Accounts: resolver(func(name string) kaizen.Account { return sink.account(name) })})
+	watched := newTimed(store)
+	client := kaizen.New(kaizen.Config{Queue: watched, StateDir: store.StateDir(), Accounts: resolver(func(name string) kaizen.Account { return sink.account(name) })})
 	defer client.Close()
 	began := time.Now()
 	if err := client.RunUntilEmpty(ctx); err != nil {
 		return 0, err
+	}
+	if s.verbose {
+		watched.tell()
 	}
 	return perSecond(backlog, time.Since(began)), nil
 }

@@ -52,7 +52,9 @@ func (b *begins) begin(ctx context.Context, batch []*carrier) {
 	}
 	answers, err := b.runner.store.Begin(ctx, time.Now(), tokens)
 	if err != nil {
-		b.runner.sick(err)
+		b.runner.sick(beginning, err)
+	} else {
+		b.runner.well(beginning)
 	}
 	for i, c := range batch {
 		if c.refusal = err; err == nil {

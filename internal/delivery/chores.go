@@ -22,21 +22,22 @@ func (r *runner) chores(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-expire.C:
-			r.inPieces(ctx, r.expire)
+			r.inPieces(ctx, expiring, r.expire)
 		case <-purge.C:
-			r.inPieces(ctx, r.purge)
+			r.inPieces(ctx, purging, r.purge)
 		}
 	}
 }
 
 // inPieces repeats a chore as long as there is more of it.
-func (r *runner) inPieces(ctx context.Context, chore func(context.Context) (more bool, err error)) {
+func (r *runner) inPieces(ctx context.Context, c call, chore func(context.Context) (more bool, err error)) {
 	for {
 		more, err := chore(ctx)
 		if err != nil {
-			r.sick(err)
+			r.sick(c, err)
 			return
 		}
+		r.well(c)
 		if !more {
 			return
 		}

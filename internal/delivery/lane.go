@@ -51,7 +51,7 @@ func (l *lane) due(now time.Time) (any, urgent bool) {
 
 // empty: there is nothing that could be sent.
 func (l *lane) empty() bool {
-	return l.flight == 0 && !l.hot && !l.probe && (l.next.IsZero() || l.paused || l.stopped)
+	return l.flight == 0 && !l.hot && (l.stopped || !l.probe && (l.next.IsZero() || l.paused))
 }
 
 // deepen claims further ahead if the connections have run dry since the last claim.

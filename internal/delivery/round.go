@@ -34,6 +34,9 @@ type wanted struct {
 // to do at once.
 func (r *runner) round(ctx context.Context) (more bool) {
 	lanes := r.takeHot(time.Now())
+	if len(lanes) == 0 {
+		return false // what is hot has to wait
+	}
 	var wants []wanted
 	for _, l := range lanes {
 		if w, ok := r.want(ctx, l); ok {
@@ -45,7 +48,7 @@ func (r *runner) round(ctx context.Context) (more bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.hot) > 0 && r.trouble == nil
+	return len(r.hot) > 0
 }
 
 // takeHot takes lanes to look at, in the order in which they became hot; none
@@ -54,7 +57,7 @@ func (r *runner) takeHot(now time.Time) []*lane {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.wakeLocked(now)
-	if r.trouble != nil && now.Before(r.retryAt) || r.settles.waiting() > unsettledMost {
+	if now.Before(r.retryAt) || r.settles.waiting() > unsettledMost {
 		return nil
 	}
 	lanes := r.hot
@@ -158,7 +161,7 @@ func (r *runner) claim(ctx context.Context, wants []wanted) (ok bool) {
 	now := time.Now()
 	got, err := r.store.Claim(context.WithoutCancel(ctx), now, asked)
 	if err != nil {
-		r.sick(err)
+		r.sick(claiming, err)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		for i := range wants {
@@ -167,7 +170,7 @@ func (r *runner) claim(ctx context.Context, wants []wanted) (ok bool) {
 		}
 		return false
 	}
-	r.well()
+	r.well(claiming)
 	for i := range got {
 		r.took(&wants[i], &got[i], now)
 	}

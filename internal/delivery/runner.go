@@ -54,6 +54,7 @@ type runner struct {
 	carrying sync.WaitGroup
 	begins   begins
 	settles  settles
+	telling  sync.Mutex // held while Config.OnTrouble is called; taken before mu
 
 	mu       sync.Mutex // guards what follows; nothing blocks under it
 	lanes    map[string]*lane
@@ -61,9 +62,7 @@ type runner struct {
 	sleeping sleepers
 	carriers map[*carrier]struct{}
 	draining bool
-	trouble  error // the store's; nothing is claimed
-	retryAt  time.Time
-	pauses   int // of the store, in a row
+	troubles
 }
 
 // Run delivers until ctx ends, then drains and returns nil; or until the store
@@ -109,6 +108,11 @@ func (r *runner) recover(ctx context.Context) error {
 func (r *runner) loop(ctx context.Context, untilEmpty bool) {
 	poll := time.NewTicker(r.config.Poll)
 	defer poll.Stop()
+	again := time.NewTicker(probeEvery)
+	defer again.Stop()
+	if !untilEmpty {
+		again.Stop()
+	}
 	r.pollStore(ctx)
 	for ctx.Err() == nil {
 		if untilEmpty && r.empty() && !r.pollStore(ctx) {
@@ -121,9 +125,31 @@ func (r *runner) loop(ctx context.Context, untilEmpty bool) {
 		case <-timer.C:
 		case <-poll.C:
 			r.pollStore(ctx)
+		case <-again.C:
+			r.probeAll()
 		}
 		timer.Stop()
 		for ctx.Err() == nil && r.round(ctx) {
+			select {
+			case <-poll.C: // however busy it is here
+				r.pollStore(ctx)
+			default:
+			}
+		}
+	}
+}
+
+// probeEvery is when RunUntilEmpty asks whether what it waits for is still there: a
+// job that was taken back is no change worth a claim.
+const probeEvery = time.Second
+
+func (r *runner) probeAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.lanes {
+		if l.flight == 0 && !l.next.IsZero() {
+			l.probe = true
+			r.heatLocked(l)
 		}
 	}
 }
@@ -142,9 +168,10 @@ func (r *runner) nextWake() time.Duration {
 func (r *runner) pollStore(ctx context.Context) bool {
 	changed, err := r.store.Changes(ctx, time.Now())
 	if err != nil {
-		r.sick(err)
+		r.sick(polling, err)
 		return true
 	}
+	r.well(polling)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range changed {
@@ -152,7 +179,7 @@ func (r *runner) pollStore(ctx context.Context) bool {
 		l.probe = true
 		r.heatLocked(l)
 	}
-	if r.trouble != nil && len(r.hot) > 0 {
+	if r.shutLocked() && len(r.hot) > 0 {
 		r.kick()
 	}
 	return len(changed) > 0
@@ -162,7 +189,7 @@ func (r *runner) pollStore(ctx context.Context) bool {
 func (r *runner) empty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.trouble != nil || len(r.hot) > 0 || len(r.carriers) > 0 || r.settles.waiting() > 0 {
+	if len(r.hot) > 0 || len(r.carriers) > 0 || r.settles.busy() {
 		return false
 	}
 	for _, l := range r.lanes {
@@ -171,37 +198,4 @@ func (r *runner) empty() bool {
 		}
 	}
 	return true
-}
-
-// sick notes that the store fails: nothing is claimed until it works again.
-func (r *runner) sick(err error) {
-	if errors.Is(err, context.Canceled) {
-		return
-	}
-	r.mu.Lock()
-	first := r.trouble == nil
-	r.trouble = err
-	r.pauses++
-	r.retryAt = time.Now().Add(storePause(r.pauses))
-	r.mu.Unlock()
-	if first {
-		r.config.OnTrouble(err)
-	}
-}
-
-// storePause is how long a failing store is left alone.
-func storePause(failures int) time.Duration {
-	return min(100*time.Millisecond<<min(failures-1, 6), 5*time.Second)
-}
-
-// well notes that the store works.
-func (r *runner) well() {
-	r.mu.Lock()
-	was := r.trouble
-	r.trouble, r.pauses = nil, 0
-	r.mu.Unlock()
-	if was != nil {
-		r.kick()
-		r.config.OnTrouble(nil)
-	}
 }

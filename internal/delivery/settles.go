@@ -27,6 +27,7 @@ type settles struct {
 	pending []settled
 	writing int // taken from pending, not stored yet
 	events  []Event
+	telling bool       // of some events
 	idle    *sync.Cond // nothing is pending or being written
 }
 
@@ -60,10 +61,22 @@ func (s *settles) kick() {
 	}
 }
 
+// waiting is how many outcomes are to be stored.
 func (s *settles) waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.pending) + s.writing
+}
+
+// busy reports whether something is to be stored or told.
+func (s *settles) busy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busyLocked()
+}
+
+func (s *settles) busyLocked() bool {
+	return len(s.pending)+s.writing+len(s.events) > 0 || s.telling
 }
 
 func (s *settles) run(ctx context.Context) {
@@ -73,7 +86,7 @@ func (s *settles) run(ctx context.Context) {
 			return
 		case <-s.signal:
 		}
-		for s.step(ctx) {
+		for s.step(ctx) && ctx.Err() == nil {
 		}
 	}
 }
@@ -86,7 +99,7 @@ func (s *settles) step(ctx context.Context) bool {
 	s.pending = s.pending[n:]
 	s.writing = n
 	events := s.events
-	s.events = nil
+	s.events, s.telling = nil, true
 	s.mu.Unlock()
 	if n > 0 {
 		events = append(events, s.store(ctx, batch)...)
@@ -96,12 +109,13 @@ func (s *settles) step(ctx context.Context) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.writing = 0
-	if len(s.pending) == 0 && len(s.events) == 0 {
-		s.idle.Broadcast()
-		return false
+	s.writing, s.telling = 0, false
+	s.runner.kick() // claims may have waited for this
+	if s.busyLocked() {
+		return true
 	}
-	return true
+	s.idle.Broadcast()
+	return false
 }
 
 // store writes outcomes, however long it takes, or until ctx ends.
@@ -114,14 +128,14 @@ func (s *settles) store(ctx context.Context, batch []settled) (events []Event) {
 		now := time.Now()
 		answers, err := s.runner.store.Settle(ctx, now, settlements)
 		if err == nil {
-			s.runner.well()
+			s.runner.well(settling)
 			return s.stored(batch, answers, now)
 		}
 		if ctx.Err() != nil {
 			s.giveBack(batch)
 			return nil
 		}
-		s.runner.sick(err)
+		s.runner.sick(settling, err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(storePause(failures)):
@@ -185,7 +199,7 @@ func (s *settles) flush(most time.Duration) error {
 	defer timer.Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.pending)+s.writing+len(s.events) > 0 && !late {
+	for s.busyLocked() && !late {
 		s.idle.Wait()
 	}
 	if n := len(s.pending) + s.writing; n > 0 {

@@ -1,0 +1,130 @@
+package delivery_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kaizenmail/kaizen/internal/delivery"
+	"github.com/kaizenmail/kaizen/queue"
+)
+
+var errDisk = errors.New("the disk is on fire")
+
+// failing makes some calls fail.
+func failing(calls ...string) func(string) error {
+	return func(call string) error {
+		for _, c := range calls {
+			if c == call {
+				return errDisk
+			}
+		}
+		return nil
+	}
+}
+
+// A run ends although what it knows cannot be stored, and says so.
+func TestTheEndDoesNotWaitForAStoreForEver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPost(t, "a")
+		p.run()
+		pass(time.Second)
+		p.store.set(failing("settle"))
+		id := p.put(job("a"))[0]
+		pass(time.Second)
+		began := time.Now()
+		err := p.stop()
+		if err == nil || !strings.Contains(err.Error(), "1 messages") {
+			t.Errorf("run: %v", err)
+		}
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("the end took %v", took)
+		}
+		p.wants(id, queue.Active)
+	})
+}
+
+// While many outcomes wait for a slow store nothing is claimed, and the loop rests.
+func TestOutcomesThatWaitHoldClaimsBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPost(t, "a")
+		p.outlets["a"].room = func(_, own int) delivery.Room {
+			return delivery.Room{Messages: 5000 - own, Connections: 5000}
+		}
+		p.store.set(func(call string) error {
+			if call == "settle" {
+				time.Sleep(10 * time.Second)
+			}
+			return nil
+		})
+		jobs := make([]queue.Submission, 12_000)
+		for i := range jobs {
+			jobs[i] = job("a")
+		}
+		ids := p.put(jobs...)
+		p.run()
+		time.Sleep(30 * time.Second)
+		if n := p.store.count("claim"); n > 100 {
+			t.Errorf("%d claims", n)
+		}
+		p.store.set(nil)
+		pass(20 * time.Second)
+		p.wants(ids[len(ids)-1], queue.Sent)
+		p.close()
+	})
+}
+
+// Whatever fails, it is told once, and so is its end; nothing is asked all the time.
+func TestTroubleIsToldOnce(t *testing.T) {
+	for _, call := range []string{"claim", "begin", "settle", "changes", "expire"} {
+		t.Run(call, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := newPost(t, "a")
+				p.run()
+				pass(time.Second)
+				p.store.set(failing(call))
+				id := p.put(job("a"))[0]
+				p.runner.Kick("a", false)
+				pass(10 * time.Minute)
+				if n := p.store.count(call); n > 10*60*10+100 {
+					t.Errorf("%s was called %d times", call, n)
+				}
+				p.store.set(nil)
+				pass(10 * time.Second)
+				if d := p.wants(id, queue.Sent); d.Attempts != 1 || len(d.History) != 1 {
+					t.Errorf("%+v", d)
+				}
+				if got := p.troubles(); len(got) != 2 || !errors.Is(got[0], errDisk) || got[1] != nil {
+					t.Errorf("told %v", got)
+				}
+				p.close()
+			})
+		})
+	}
+}
+
+// What is in one lane is seen although another one keeps the loop busy.
+func TestABusyLaneDoesNotHideOthers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPost(t, "busy", "quiet")
+		p.outlets["busy"].took = time.Millisecond
+		p.store.set(func(call string) error {
+			if call == "claim" {
+				time.Sleep(2 * time.Millisecond) // meanwhile messages are pulled
+			}
+			return nil
+		})
+		jobs := make([]queue.Submission, 20_000)
+		for i := range jobs {
+			jobs[i] = job("busy")
+		}
+		p.put(jobs...)
+		p.run()
+		pass(500 * time.Millisecond)
+		id := p.put(job("quiet"))[0]
+		pass(200 * time.Millisecond)
+		p.wants(id, queue.Sent)
+		p.close()
+	})
+}
