@@ -117,7 +117,25 @@ func contentOf(b *queue.Content) *smtp.Content {
 		return smtp.Bytes(b.Octets)
 	}
 	open := b.Open
-	return smtp.Open(func() (io.ReadCloser, error) { return open() }).DeclareSize(b.Size)
+	return smtp.Open(func() (io.ReadCloser, error) {
+		r, err := open()
+		if err != nil {
+			return nil, &delivery.ReadError{Err: err}
+		}
+		return stored{r}, nil
+	}).DeclareSize(b.Size)
+}
+
+// stored tells failures of the store from those of the message.
+type stored struct{ io.ReadCloser }
+
+// Read reads.
+func (s stored) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = &delivery.ReadError{Err: err}
+	}
+	return n, err
 }
 
 // resumeElsewhere lets the pool go on if another process has said so.

@@ -88,13 +88,12 @@ func (c *Client) Enqueue(ctx context.Context, account string, m Message, o Enque
 
 // queued has a job looked at that was put.
 func (c *Client) queued(j *queue.Job, r queue.Receipt) {
-	c.deliveries.kick(j.Lane, j.Priority == queue.Urgent)
-	if c.config.OnJob == nil {
-		return
+	if c.config.OnJob != nil {
+		told := *j
+		told.ID, told.State, told.Durability = r.ID, queue.Queued, r.Durability
+		c.config.OnJob(JobEvent{Kind: JobQueued, Job: told})
 	}
-	told := *j
-	told.ID, told.State, told.Durability = r.ID, queue.Queued, r.Durability
-	c.config.OnJob(JobEvent{Kind: JobQueued, Job: told})
+	c.deliveries.kick(j.Lane, j.Priority == queue.Urgent)
 }
 
 // submission makes a job of a message. done is to be called when it was put.

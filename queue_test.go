@@ -47,6 +47,7 @@ type office struct {
 	*testing.T
 	store    queue.Store
 	accounts *named
+	config   kaizen.Config
 	client   *kaizen.Client
 	end      context.CancelFunc
 	ended    chan error
@@ -61,12 +62,74 @@ func open(t *testing.T, store queue.Store, servers map[string]*smtptest.Server) 
 	for name, s := range servers {
 		o.accounts.set(name, account(s))
 	}
-	o.client = kaizen.New(kaizen.Config{Accounts: o.accounts, Queue: store, OnJob: func(e kaizen.JobEvent) {
+	o.config = kaizen.Config{Accounts: o.accounts, Queue: store, OnJob: func(e kaizen.JobEvent) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.events = append(o.events, e)
-	}})
+	}}
+	o.reopen()
 	return o
+}
+
+// reopen makes another client with the same store and accounts.
+func (o *office) reopen() {
+	o.client, o.end = kaizen.New(o.config), nil
+	if o.config.StateDir != "" {
+		o.client.UseTestClock()
+	}
+}
+
+// put puts jobs into the store as another process does.
+func (o *office) put(jobs ...queue.Submission) []queue.ID {
+	o.Helper()
+	receipts, err := o.store.Put(context.Background(), time.Now(), jobs)
+	if err != nil {
+		o.Fatal(err)
+	}
+	ids := make([]queue.ID, len(receipts))
+	for i := range receipts {
+		ids[i] = receipts[i].ID
+	}
+	return ids
+}
+
+// letter is a note as a job.
+func letter(lane, id string, to ...string) queue.Submission {
+	p := note(id, to...)
+	octets, _ := p.Content.Octets()
+	return queue.Submission{Job: queue.Job{Lane: lane, Envelope: p.Envelope, Recipients: queue.To(p.Envelope.To),
+		MessageID: id}, Body: queue.Octets(octets)}
+}
+
+// letters are n notes with IDs of that prefix.
+func letters(lane, prefix string, n int) []queue.Submission {
+	list := make([]queue.Submission, n)
+	for i := range list {
+		list[i] = letter(lane, fmt.Sprintf("%s%d", prefix, i))
+	}
+	return list
+}
+
+func (o *office) control(c queue.Command) queue.Controlled {
+	o.Helper()
+	done, err := o.store.Control(context.Background(), time.Now(), c)
+	if err != nil {
+		o.Fatal(err)
+	}
+	return done
+}
+
+// pass lets time pass.
+func pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
+
+// count tells how many jobs are in these states.
+func (o *office) count(states ...queue.State) int {
+	o.Helper()
+	stats, err := o.store.Stats(context.Background(), time.Now())
+	if err != nil {
+		o.Fatal(err)
+	}
+	return stats.Total(states...)
 }
 
 func (o *office) run() {

@@ -12,8 +12,8 @@ import (
 var Backoff = []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute,
 	10 * time.Minute, 20 * time.Minute, 40 * time.Minute, time.Hour}
 
-// throttlePause is how long a message waits that came too fast: its lane goes
-// slower by itself.
+// throttlePause is the first pause of a message that came too fast: its lane goes
+// slower by itself, unless the server meant the recipient.
 const throttlePause = 5 * time.Second
 
 // brokenPause is the first pause after a connection broke under a message, which
@@ -31,7 +31,7 @@ func pause(steps []time.Duration, tries int, class smtp.Class, reply smtp.Reply)
 	case smtp.ClassConnect, smtp.ClassTimeout:
 		d = min(d, brokenPause<<min(tries-1, 10))
 	case smtp.ClassRate:
-		d = min(d, throttlePause)
+		d = min(d, throttlePause<<min(tries-1, 10))
 	case smtp.ClassQuota, smtp.ClassConnectionLimit, smtp.ClassSessionLimit:
 		d = 0 // the lane waits
 	}

@@ -98,6 +98,17 @@ type Result struct {
 	Err error
 }
 
+// ReadError says that a stored body could not be read, so that nothing was sent: a
+// reason to try again. If it is known to be for good, a [*queue.DamagedError] is
+// within.
+type ReadError struct{ Err error }
+
+// Error tells why.
+func (e *ReadError) Error() string { return "read the stored message: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ReadError) Unwrap() error { return e.Err }
+
 // Event is a change of a job that has been stored.
 type Event struct {
 	Kind Kind

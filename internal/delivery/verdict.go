@@ -39,14 +39,18 @@ func verdict(j *queue.Job, places []int, r Result, now time.Time, steps []time.D
 	case r.Err == nil && r.Last != nil && len(r.Last.Recipients) == len(j.Recipients):
 		return queue.Settlement{State: queue.Sent, Attempt: attempt(r)}
 	}
-	if j.Backoff != nil {
+	if len(j.Backoff) > 0 {
 		steps = j.Backoff
 	}
-	v := judgement{job: j, recipients: slices.Clone(j.Recipients)}
+	v := judgement{job: j, recipients: slices.Clone(j.Recipients), now: now, steps: steps,
+		unread: errors.As(r.Err, new(*ReadError)), refused: rejectsSome(r.Last)}
 	for i, place := range places[:min(r.Tried, len(places))] {
-		v.judge(&v.recipients[place], outcomeOf(r, i, j.Recipients[place].Address), now, steps)
+		v.judge(&v.recipients[place], outcomeOf(r, i, j.Recipients[place].Address))
 	}
-	s := v.conclude(now)
+	if j.Options.AllOrNothing {
+		v.bindTogether()
+	}
+	s := v.conclude()
 	s.Attempt = attempt(r)
 	return s
 }
@@ -90,11 +94,15 @@ func outcomeOf(r Result, i int, address string) smtp.RecipientResult {
 type judgement struct {
 	job        *queue.Job
 	recipients []queue.Recipient
+	now        time.Time
+	steps      []time.Duration
+	unread     bool      // the content could not be read
+	refused    bool      // the server said no to somebody
 	due        time.Time // the earliest time for a recipient that is tried again
 	doubt      bool      // some may have got it
 }
 
-func (v *judgement) judge(to *queue.Recipient, r smtp.RecipientResult, now time.Time, steps []time.Duration) {
+func (v *judgement) judge(to *queue.Recipient, r smtp.RecipientResult) {
 	if r.Class == smtp.ClassTooManyRecipients && r.Outcome != smtp.Unknown {
 		return // the transaction had no room for it
 	}
@@ -109,21 +117,45 @@ func (v *judgement) judge(to *queue.Recipient, r smtp.RecipientResult, now time.
 			to.State = queue.Failed
 			return
 		}
-		v.again(now.Add(pause(steps, v.job.Attempts+1, r.Class, r.Reply)))
-	case failure.Temporary():
-		v.again(now.Add(pause(steps, v.job.Attempts+1, r.Class, r.Reply)))
+		v.again(r.Class, r.Reply)
+	case failure.Temporary(), v.unread && r.Outcome == smtp.NotSent, v.bystander(r):
+		v.again(r.Class, r.Reply)
 	default:
 		to.State = queue.Failed
 	}
 }
 
-func (v *judgement) again(due time.Time) {
+// bystander: the server had nothing against this recipient, but against another one,
+// and it is all or nothing.
+func (v *judgement) bystander(r smtp.RecipientResult) bool {
+	return v.job.Options.AllOrNothing && v.refused && r.Outcome == smtp.NotSent && r.Reply.IsZero()
+}
+
+// bindTogether ends a job that is all or nothing and cannot be all any more.
+func (v *judgement) bindTogether() {
+	if !slices.ContainsFunc(v.recipients, func(r queue.Recipient) bool { return r.State == queue.Failed }) {
+		return
+	}
+	for i := range v.recipients {
+		if r := &v.recipients[i]; !r.State.Finished() {
+			r.State = queue.Failed
+		}
+	}
+}
+
+func rejectsSome(last *smtp.Result) bool {
+	return last != nil && slices.ContainsFunc(last.Recipients, func(r smtp.RecipientResult) bool { return r.Outcome == smtp.Rejected })
+}
+
+// again has a recipient tried again that was answered this.
+func (v *judgement) again(class smtp.Class, reply smtp.Reply) {
+	due := v.now.Add(pause(v.steps, v.job.Attempts+1, class, reply))
 	if v.due.IsZero() || due.Before(v.due) {
 		v.due = due
 	}
 }
 
-func (v *judgement) conclude(now time.Time) queue.Settlement {
+func (v *judgement) conclude() queue.Settlement {
 	s := queue.Settlement{State: queue.Queued, Recipients: v.recipients}
 	open := slices.ContainsFunc(v.recipients, func(r queue.Recipient) bool { return !r.State.Finished() })
 	fresh := slices.ContainsFunc(v.recipients, openAndUntried)
@@ -137,12 +169,21 @@ func (v *judgement) conclude(now time.Time) queue.Settlement {
 		}
 	case fresh && v.progress():
 		// At once: the rest goes into a transaction of its own.
-	case v.due.IsZero():
-		s.Due = now.Add(throttlePause)
 	default:
+		v.rest()
 		s.Due = v.due
 	}
 	return s
+}
+
+// rest makes sure that a job has a pause of which this try has settled nobody, or
+// only others than those who are left.
+func (v *judgement) rest() {
+	for i := range v.recipients {
+		if r := &v.recipients[i]; v.due.IsZero() && !r.State.Finished() {
+			v.again(r.Class, r.Reply)
+		}
+	}
 }
 
 // progress reports whether this try has settled somebody, so that the next one is

@@ -16,3 +16,5 @@ func TestStore(t *testing.T) {
 }
 
 func FuzzPut(f *testing.F) { queuetest.FuzzPut(f, harness) }
+
+func BenchmarkStore(b *testing.B) { queuetest.Benchmark(b, harness) }

@@ -76,6 +76,9 @@ func pagesHaveNoGaps(f *fixture) {
 				if len(page) == 0 {
 					break
 				}
+				if len(got) > len(want) {
+					f.Fatalf("pages of %d jobs have no end: %v", limit, got)
+				}
 				got = append(got, page...)
 				filter.After = page[len(page)-1]
 				if len(got) == limit { // one that was put meanwhile is no gap

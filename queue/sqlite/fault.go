@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -45,7 +46,31 @@ func (s *Store) diskError(tried string, err error) error {
 	if errors.As(err, &already) {
 		return err
 	}
+	if errors.Is(err, sqlite3.IOERR) || errors.Is(err, sqlite3.CANTOPEN) {
+		if refused := probe(s.dir); refused != nil {
+			err = fmt.Errorf("%w: %w", err, refused)
+		}
+	}
 	return &DiskError{Tried: tried, Dir: s.dir, Err: err}
+}
+
+// probeSize is a few pages.
+const probeSize = 16 << 10
+
+// probe writes a little into a file that is gone at once, and returns what the
+// system has against it: SQLite says "disk I/O error" of a full disk too.
+func probe(dir string) error {
+	file, err := os.CreateTemp(dir, "probe-")
+	if err != nil {
+		return err
+	}
+	_ = os.Remove(file.Name()) // not everywhere while it is open
+	_, err = file.Write(make([]byte, probeSize))
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	_ = os.Remove(file.Name())
+	return err
 }
 
 // breaks reports whether the connection must not be used any more: what the
