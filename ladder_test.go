@@ -47,7 +47,7 @@ var ladder = []rung{
 	{dir: "internal/dashboard", ours: []string{".", "smtp", "queue"}},
 	{dir: "internal/webhook", ours: []string{".", "smtp", "queue"}},
 
-	{dir: "internal/bulk", ours: []string{".", "smtp", "message", "message/mailtemplate", "internal/safefile"}, third: []string{"golang.org/x/…/"}},
+	{dir: "internal/bulk", ours: []string{".", "smtp", "queue", "message", "message/mailtemplate", "internal/safefile"}, third: []string{"golang.org/x/…/"}},
 	{dir: "internal/daemon", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "cmd/kaizen", ours: []string{"…/"}, third: []string{"*"}},
 	{dir: "test/corpus", ours: []string{"message", "smtp"}},
