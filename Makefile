@@ -4,6 +4,7 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 30s
 SOAKTIME ?= 30m
+RUNS ?= 200
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,8 +46,11 @@ fuzz: ## fuzz every parser for FUZZTIME (30s) each
 soak: ## send at full speed to failing servers for SOAKTIME (30m), then settle accounts
 	go run ./test/soak -time $(SOAKTIME)
 
+crash: ## kill processes that queue and deliver, RUNS (200) times, and look that nothing is lost
+	go run ./test/crash -runs $(RUNS)
+
 clean: ## remove what was built
 	rm -rf bin
 	find . -name '*.test' -o -name '*.prof' -o -name '*.out' | xargs rm -f
 
-.PHONY: help run test check interop parsers build bench fuzz soak clean
+.PHONY: help run test check interop parsers build bench fuzz soak crash clean

@@ -43,11 +43,26 @@ type Options struct {
 const other = "other"
 
 type collector struct {
-	client  *kaizen.Client
+	client *kaizen.Client
+	labels *labels
+}
+
+// labels are those of accounts.
+type labels struct {
 	options Options
 
 	mu    sync.Mutex // guards what follows
 	known map[string]bool
+}
+
+func newLabels(options Options) *labels {
+	if options.AccountLabel == nil {
+		options.AccountLabel = withoutUser
+	}
+	if options.MaxAccounts <= 0 {
+		options.MaxAccounts = 200
+	}
+	return &labels{options: options, known: make(map[string]bool)}
 }
 
 // New returns a collector of the client's statistics. It is safe for concurrent
@@ -57,13 +72,7 @@ type collector struct {
 // To register several clients, tell them apart with a label:
 // prometheus.WrapRegistererWith(prometheus.Labels{"client": "bulk"}, registry).
 func New(client *kaizen.Client, options Options) prometheus.Collector {
-	if options.AccountLabel == nil {
-		options.AccountLabel = withoutUser
-	}
-	if options.MaxAccounts <= 0 {
-		options.MaxAccounts = 200
-	}
-	return &collector{client: client, options: options, known: make(map[string]bool)}
+	return &collector{client: client, labels: newLabels(options)}
 }
 
 // Format tells nothing of the client: fmt would follow pointers into what it knows,
@@ -93,10 +102,8 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 // byLabel adds up the accounts of each label.
 func (c *collector) byLabel(stats []kaizen.Stats, health map[string]kaizen.Health) map[string]*figures {
 	sums := make(map[string]*figures)
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for i := range stats {
-		label := c.labelLocked(stats[i].Account)
+		label := c.labels.of(stats[i].Account)
 		if sums[label] == nil {
 			sums[label] = newFigures()
 		}
@@ -108,16 +115,17 @@ func (c *collector) byLabel(stats []kaizen.Stats, health map[string]kaizen.Healt
 	return sums
 }
 
-// labelLocked bounds the labels. A label never changes its mind, or counters
-// would go down.
-func (c *collector) labelLocked(name string) string {
-	label := strings.ToValidUTF8(c.options.AccountLabel(name), "\uFFFD")
+// of bounds the labels. A label never changes its mind, or counters would go down.
+func (l *labels) of(name string) string {
+	label := strings.ToValidUTF8(l.options.AccountLabel(name), "\uFFFD")
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	switch {
-	case c.known[label]:
+	case l.known[label]:
 		return label
-	case len(c.known) >= c.options.MaxAccounts:
+	case len(l.known) >= l.options.MaxAccounts:
 		return other
 	}
-	c.known[label] = true
+	l.known[label] = true
 	return label
 }

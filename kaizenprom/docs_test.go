@@ -10,6 +10,7 @@ import (
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/kaizenprom"
+	"github.com/kaizenmail/kaizen/queue/memory"
 )
 
 // docs/metrics.md has a row for every metric, and speaks of no other.
@@ -23,6 +24,7 @@ func TestDocumented(t *testing.T) {
 	defer client.Close()
 	descriptions := make(chan *prometheus.Desc, 100)
 	kaizenprom.New(client, kaizenprom.Options{}).Describe(descriptions)
+	kaizenprom.NewQueue(memory.New(), kaizenprom.Options{}).Describe(descriptions)
 	close(descriptions)
 	known := make(map[string]bool)
 	for d := range descriptions {

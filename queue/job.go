@@ -31,7 +31,7 @@ type Job struct {
 
 	Created time.Time `json:"created"`          // when it was put; the store's
 	Due     time.Time `json:"due"`              // not before; default: at once. Later, when it is tried next
-	Expires time.Time `json:"expires"`          // after which it is not begun any more; zero: never
+	Expires time.Time `json:"expires,omitzero"` // after which it is not begun any more; zero: never
 	Ended   time.Time `json:"ended,omitzero"`   // when it was finished; the store's
 	Backoff []Step    `json:"backoff,omitzero"` // pauses between its tries; nil: those of whoever delivers
 

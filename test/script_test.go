@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "server": server, "delivered": delivered, "sink": sink, "password": password, "seen": seen, "eventually": eventually,
+			"exits": exits, "server": server, "delivered": delivered, "sink": sink, "password": password, "seen": seen, "eventually": eventually, "keep": keep,
 		},
 	})
 }

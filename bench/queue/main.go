@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 )
@@ -38,6 +39,8 @@ type settings struct {
 	bulk     int
 	size     int
 	samples  int
+	profile  string
+	verbose  bool
 	asSink   bool
 }
 
@@ -57,6 +60,8 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&s.bulk, "bulk", 100_000, "messages of the priority bulk that wait, of urgent")
 	flags.IntVar(&s.size, "size", 2000, "octets of a message")
 	flags.IntVar(&s.samples, "samples", 1000, "messages whose way is timed, of fair and urgent")
+	flags.BoolVar(&s.verbose, "v", false, "say what drain spends its time with")
+	flags.StringVar(&s.profile, "cpuprofile", "", "write a profile to this file")
 	flags.BoolVar(&s.asSink, "sink", false, "be the server (used by itself)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -67,6 +72,17 @@ func run(ctx context.Context, args []string) error {
 	measure, ok := map[string]func(context.Context, settings) error{"drain": drain, "table": table, "fair": fair, "urgent": urgent}[what]
 	if !ok {
 		return fmt.Errorf("%q is no measurement", what)
+	}
+	if s.profile != "" {
+		f, err := os.Create(s.profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	if s.folder == "" {
 		folder, err := os.MkdirTemp("", "kaizen-bench-queue-")

@@ -71,6 +71,14 @@ func (a *app) stateDir() (string, error) {
 // Accounts of the files do not go without; for a URL a place where nothing can be
 // kept has to do.
 func (a *app) client(kept bool, logger *slog.Logger) (*kaizen.Client, error) {
+	config, err := a.clientConfig(kept, logger)
+	if err != nil {
+		return nil, err
+	}
+	return kaizen.New(config), nil
+}
+
+func (a *app) clientConfig(kept bool, logger *slog.Logger) (kaizen.Config, error) {
 	config := kaizen.Config{Logger: logger}
 	dir, err := a.stateDir()
 	if dir == noState {
@@ -79,7 +87,7 @@ func (a *app) client(kept bool, logger *slog.Logger) (*kaizen.Client, error) {
 		err = os.MkdirAll(dir, 0o700)
 	}
 	if err != nil && kept {
-		return nil, err
+		return config, err
 	}
 	if err != nil {
 		a.warn("limits and refused logins are forgotten with this command: %v (KAIZEN_STATE_DIR names a folder for them)", err)
@@ -88,10 +96,10 @@ func (a *app) client(kept bool, logger *slog.Logger) (*kaizen.Client, error) {
 	config.StateDir = dir
 	if kept {
 		if config.Accounts, err = a.store(); err != nil {
-			return nil, err
+			return config, err
 		}
 	}
-	return kaizen.New(config), nil
+	return config, nil
 }
 
 // askPassphrase is asked for what opens secrets.age, or a bundle.

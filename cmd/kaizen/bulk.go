@@ -9,6 +9,7 @@ import (
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/internal/bulk"
+	"github.com/kaizenmail/kaizen/queue"
 	"github.com/spf13/cobra"
 )
 
@@ -25,6 +26,9 @@ power cut, --resume goes on and sends nothing twice: rows whose outcome is not
 known are listed, not guessed. The results are a CSV file with a line for each
 recipient.
 
+--queue puts the messages into the queue instead, which is much faster: 'kaizen queue
+run' sends them, beside whatever else is queued. --resume then queues no row twice.
+
 Several --account or --server share the rows: each takes as many as it can, or its
 --weight. Each keeps its own limits.
 
@@ -36,6 +40,7 @@ const bulkExample = `  kaizen bulk --rows people.csv --template ./spring --from 
   kaizen bulk --rows people.csv --template ./spring --from news@example.com --resume
   kaizen bulk --rows people.csv --to '{{address .name .email}}' --subject 'Invoice {{.number}}' \
       --text @letter.txt --attach 'invoices/{{.number}}.pdf'
+  kaizen bulk --queue --tag spring --rows people.csv --template ./spring --from news@example.com
   export-people | kaizen bulk --rows - --format jsonl --journal spring.journal --subject Hello --text 'Hi {{.name}}'`
 
 func newBulkCommand(app *app) *cobra.Command {
@@ -53,6 +58,7 @@ func newBulkCommand(app *app) *cobra.Command {
 	b.letter.bind(cmd)
 	b.servers.bind(cmd)
 	b.bind(cmd)
+	b.queue.bind(cmd, queue.Bulk)
 	return cmd
 }
 
@@ -62,6 +68,7 @@ type bulkCommand struct {
 	input   bulkInput
 	letter  bulkLetter
 	servers bulkServers
+	queue   queueOptions
 
 	journal, results string
 	resume           bool
@@ -99,12 +106,20 @@ func (b *bulkCommand) run(cmd *cobra.Command, _ []string) error {
 	if err := b.check(); err != nil {
 		return misuse(cmd, err)
 	}
+	if err := b.queue.check(cmd, onlySentInBulk...); err != nil {
+		return err
+	}
 	ctx := cmd.Context()
 	rehearse := b.dryRun || b.preview != ""
 	var targets []*target
 	if !rehearse || b.letter.from == "" {
 		var err error
-		if targets, err = b.servers.targets(ctx, b.app, cmd, rehearse); err != nil {
+		if b.queue.on {
+			targets, err = b.servers.queueTargets(b.app, cmd)
+		} else {
+			targets, err = b.servers.targets(ctx, b.app, cmd, rehearse)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -114,6 +129,9 @@ func (b *bulkCommand) run(cmd *cobra.Command, _ []string) error {
 	}
 	if rehearse {
 		return b.rehearse(ctx, letter)
+	}
+	if b.queue.on {
+		return b.enqueue(ctx, letter, targets)
 	}
 	return b.send(ctx, letter, targets)
 }
@@ -209,7 +227,7 @@ func (b *bulkCommand) sendWith(ctx context.Context, client *kaizen.Client, lette
 	config.Again, config.Unique, config.Tries = b.again, b.unique, b.tries
 	config.Progress = new(bulk.Progress)
 	config.Client = client
-	stop := b.app.followBulk(config.Progress, total)
+	stop := b.app.followBulk(config.Progress, total, b.queue.on)
 	ran := bulk.Run(ctx, config)
 	stop()
 	if err := config.Journal.Close(); err != nil {

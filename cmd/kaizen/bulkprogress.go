@@ -26,6 +26,7 @@ type bulkScreen struct {
 	out      io.Writer
 	progress *bulk.Progress
 	total    int // -1: unknown
+	queued   bool
 	redraw   bool
 	marks    []rateMark // the last rows counted, oldest first
 }
@@ -37,8 +38,8 @@ type rateMark struct {
 
 // followBulk shows the progress on standard error until the returned function
 // is called.
-func (a *app) followBulk(progress *bulk.Progress, total int) (stop func()) {
-	s := &bulkScreen{out: a.stderr, progress: progress, total: total, redraw: a.redraws()}
+func (a *app) followBulk(progress *bulk.Progress, total int, queued bool) (stop func()) {
+	s := &bulkScreen{out: a.stderr, progress: progress, total: total, queued: queued, redraw: a.redraws()}
 	s.rate(time.Now()) // counts from here
 	every := bulkLine
 	if s.redraw {
@@ -111,7 +112,11 @@ func (s *bulkScreen) line(now time.Time) string {
 	if left := int64(s.total) - rows; s.total >= 0 && left > 0 && rate > 0 {
 		fmt.Fprintf(&b, "  ETA %s", time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second))
 	}
-	fmt.Fprintf(&b, "  accepted %d  refused %d  retried %d", p.Accepted.Load(), p.Rejected.Load(), p.Retried.Load())
+	if s.queued {
+		fmt.Fprintf(&b, "  queued %d", p.Queued.Load())
+	} else {
+		fmt.Fprintf(&b, "  accepted %d  refused %d  retried %d", p.Accepted.Load(), p.Rejected.Load(), p.Retried.Load())
+	}
 	for _, extra := range []struct {
 		name string
 		n    int64

@@ -20,6 +20,7 @@ type bulkSummary struct {
 	Earlier  int64     `json:"earlier"` // finished by an earlier run
 	Twins    int64     `json:"twins"`   // left out
 	Retried  int64     `json:"retried"`
+	Queued   int64     `json:"queued"`
 	Accepted int64     `json:"accepted"`
 	Rejected int64     `json:"rejected"`
 	Deferred int64     `json:"deferred"`
@@ -43,7 +44,7 @@ const shownInDoubt = 20
 func (b *bulkCommand) report(ctx context.Context, p *bulk.Progress, total int, ran error) error {
 	s := &bulkSummary{Rows: int64(total), Left: int64(total) - p.Rows.Load(),
 		Earlier: p.Finished.Load(), Twins: p.Twins.Load(), Retried: p.Retried.Load(),
-		Accepted: p.Accepted.Load(), Rejected: p.Rejected.Load(), Deferred: p.Deferred.Load(),
+		Queued: p.Queued.Load(), Accepted: p.Accepted.Load(), Rejected: p.Rejected.Load(), Deferred: p.Deferred.Load(),
 		Unknown: p.Unknown.Load(), Bad: p.Bad.Load(), Journal: b.journalFile(), Results: b.resultsFile()}
 	if total < 0 {
 		s.Rows, s.Left = p.Rows.Load(), -1
@@ -112,7 +113,7 @@ func (s *bulkSummary) verdict(ctx context.Context, ran error) error {
 
 func (a *app) printBulk(s *bulkSummary) {
 	row := func(name string, n int64, note string) {
-		if n > 0 || name == "Accepted" {
+		if n > 0 || name == "Accepted" && s.Queued == 0 {
 			fmt.Fprintf(a.stdout, "%-10s %d%s\n", name, n, note)
 		}
 	}
@@ -123,6 +124,7 @@ func (a *app) printBulk(s *bulkSummary) {
 	fmt.Fprintln(a.stdout, rows)
 	row("Earlier", s.Earlier, " rows were finished by earlier runs")
 	row("Left out", s.Twins, " rows with the recipients of an earlier row")
+	row("Queued", s.Queued, "")
 	row("Accepted", s.Accepted, "")
 	row("Refused", s.Rejected, " for good")
 	row("Deferred", s.Deferred, " refused for now; --resume tries again")

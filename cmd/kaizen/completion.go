@@ -14,6 +14,9 @@ func choices() map[string][]string {
 	return map[string][]string{
 		"dsn":             {"never", "success", "failure", "delay"},
 		"importance":      {"high", "normal", "low"},
+		"priority":        {"urgent", "high", "normal", "bulk"},
+		"durability":      {"disk", "memory"},
+		"state":           {"waiting", "finished", "queued", "active", "held", "sent", "failed", "expired", "cancelled"},
 		"format":          {"csv", "jsonl"},
 		"level":           {"auto", "lock-step", "group", "look-ahead"},
 		"tls":             {"none", "starttls", "implicit"},
@@ -34,14 +37,14 @@ func providerNames() []string {
 }
 
 // unfinished are flags whose value goes on behind a choice.
-var unfinished = []string{"server", "dsn", "auth-mechanisms", "extensions"}
+var unfinished = []string{"server", "dsn", "state", "auth-mechanisms", "extensions"}
 
 // fileFlags name files and folders; all others are not completed with them.
 var fileFlags = []string{"password-file", "ca", "text", "html", "attach", "inline", "calendar", "raw", "rows",
-	"journal", "results", "cert", "key", "key-file", "write-ca", "save"}
+	"journal", "results", "cert", "key", "key-file", "write-ca", "save", "output"}
 
 // folderFlags name folders.
-var folderFlags = []string{"template", "preview", "save", "state-dir"}
+var folderFlags = []string{"template", "preview", "save", "state-dir", "dir"}
 
 // completeFlags tells the shell what the flags of c, and of all commands below,
 // can be.
@@ -51,7 +54,7 @@ func completeFlags(app *app, c *cobra.Command) {
 		switch {
 		case f.Value.Type() == "bool":
 			return
-		case f.Name == "account":
+		case f.Name == "account" || f.Name == "to-account":
 			must(c.RegisterFlagCompletionFunc(f.Name, func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 				return app.accountNames(), cobra.ShellCompDirectiveNoFileComp
 			}))

@@ -20,9 +20,9 @@ const (
 	exitOK          exitCode = 0
 	exitUsage       exitCode = 64  // the command line is wrong
 	exitData        exitCode = 65  // the message cannot be sent as it is: malformed, or too large
-	exitNoInput     exitCode = 66  // a file to read is missing or unreadable
+	exitNoInput     exitCode = 66  // a file to read is missing or unreadable, or there is no such job in the queue
 	exitNoUser      exitCode = 67  // the server refused a recipient for good
-	exitUnavailable exitCode = 69  // the server refused the sender or the message for good; or nothing can be sent with an account (status)
+	exitUnavailable exitCode = 69  // the server refused the sender or the message for good; or nothing can be sent with an account (status); or a job failed, or cannot be changed (queue)
 	exitSoftware    exitCode = 70  // none of the others; a bug, perhaps
 	exitCantCreate  exitCode = 73  // an output file cannot be made
 	exitIO          exitCode = 74  // reading or writing failed
@@ -76,6 +76,9 @@ func exitCodeOf(ctx context.Context, err error) exitCode {
 		return exitInterrupted
 	}
 	if code, ok := exitCodeOfAccounts(err); ok {
+		return code
+	}
+	if code, ok := exitCodeOfQueue(err); ok {
 		return code
 	}
 	if isSending {
@@ -190,6 +193,9 @@ func (a *app) report(err error) {
 	if name := a.refused(err); name != "" {
 		fmt.Fprintf(a.stderr, "What may help: 'kaizen account password %[1]s' changes the password, 'kaizen account test %[1]s' tries it (docs/troubleshooting.md, %[2]q).\n", name, "Account stopped")
 		return
+	}
+	if _, queued := exitCodeOfQueue(err); queued {
+		return // no server has said anything
 	}
 	if sending, ok := wireError(err); ok {
 		if text, section := advice(sending); text != "" {

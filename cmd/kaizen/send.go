@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/queue"
 	"github.com/kaizenmail/kaizen/smtp"
 	"github.com/spf13/cobra"
 )
@@ -15,11 +16,16 @@ const sendLong = `Send one message and print what the server answered.
 
 ` + serverHelp + `
 
-The text is read from standard input unless --text, --html or --raw is given.`
+The text is read from standard input unless --text, --html or --raw is given.
+
+--queue puts the message into the queue instead: it is on disk when the command
+ends, and 'kaizen queue run' sends it, tries again if need be, and remembers what
+became of it.`
 
 const sendExample = `  kaizen send --to bob@example.org --subject Hello --text 'How are you?'
   make 2>&1 | kaizen send --to 'Bob <bob@example.org>, eve@example.org' --subject Build
   kaizen send --to bob@example.org --subject Report --text @mail.txt --html @mail.html --attach report.pdf
+  kaizen send --queue --at 'tomorrow 08:00' --to bob@example.org --subject Hello --text 'Good morning'
   kaizen send --raw message.eml --from '<>' --to bob@example.org
   kaizen send --server 'smtp://localhost:1025?tls=none' --from a@example.org --to b@example.org --text hi --transcript`
 
@@ -35,6 +41,8 @@ func newSendCommand(app *app) *cobra.Command {
 	}
 	s.message.bind(cmd)
 	s.server.bind(cmd)
+	s.queue.bind(cmd, queue.Normal)
+	cmd.Flags().StringVar(&s.key, "key", "", "with --queue: a `WORD` that no other message of the account has: given again, it is not queued again")
 	cmd.Flags().BoolVar(&s.once, "once", false, "no rate limit: connect, send, leave")
 	return cmd
 }
@@ -43,10 +51,18 @@ type sending struct {
 	app     *app
 	server  serverFlags
 	message messageFlags
+	queue   queueOptions
+	key     string
 	once    bool
 }
 
 func (s *sending) run(cmd *cobra.Command, _ []string) error {
+	if err := s.queue.check(cmd, onlySent...); err != nil {
+		return err
+	}
+	if s.queue.on {
+		return s.enqueue(cmd)
+	}
 	receipt, err := s.send(cmd)
 	if s.server.json {
 		if werr := s.app.printJSON(sendReport{receipt, failureOf(cmd.Context(), err)}); werr != nil && err == nil {

@@ -50,13 +50,15 @@ func newStatusCommand(app *app) *cobra.Command {
 		ValidArgsFunction: app.completeEveryAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			source, err := f.source(app, cmd, args)
-			if err != nil {
-				return err
+			if err == nil && f.watch > 0 {
+				err = app.watchStatus(cmd.Context(), source, f.watch, f.json)
+			} else if err == nil {
+				err = app.status(source, f.json)
 			}
-			if f.watch > 0 {
-				return app.watchStatus(cmd.Context(), source, f.watch, f.json)
+			if source != nil {
+				err = errors.Join(err, source.queue.close())
 			}
-			return app.status(source, f.json)
+			return err
 		},
 	}
 	flags := cmd.Flags()
@@ -86,11 +88,12 @@ func (f *statusFlags) source(app *app, cmd *cobra.Command, names []string) (*sta
 	if s.store, err = app.store(); err != nil {
 		return nil, err
 	}
+	s.queue = app.queueBeside(s.dir)
 	all := s.look(time.Now())
 	for _, name := range names {
 		found := all.find(name)
 		if found == nil {
-			return nil, misuse(cmd, unknownAccount(name, s.dir, f.watch > 0))
+			return s, misuse(cmd, unknownAccount(name, s.dir, f.watch > 0))
 		}
 		if !slices.Contains(s.names, found.Name) {
 			s.names = append(s.names, found.Name)

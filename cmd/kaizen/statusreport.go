@@ -17,6 +17,7 @@ type statusSource struct {
 	store *accounts.Store
 	dir   string   // of state
 	names []string // of the accounts that are wanted; nil: all
+	queue *statusQueue
 }
 
 // statusReport is what --json prints. Its keys stay as they are.
@@ -45,6 +46,7 @@ type accountStatus struct {
 	Certificate  time.Time `json:"certificate_expires,omitzero"`
 	Warnings     []string  `json:"warnings,omitempty"`
 	statusCounts
+	Queue     *queueDepth           `json:"queue,omitempty"`
 	Limits    []limitUse            `json:"limits,omitempty"`
 	Learned   []kaizen.LearnedLimit `json:"learned,omitempty"`
 	Processes []processReport       `json:"processes,omitempty"`
@@ -97,7 +99,8 @@ func (s *statusSource) look(now time.Time) *statusReport {
 	r := &statusReport{Time: now, StateDir: s.dir, Accounts: []accountStatus{}}
 	known, err := kaizen.ReadStatus(s.dir)
 	entries, err2 := s.store.Entries()
-	if r.failed = errors.Join(err, err2); r.failed != nil {
+	queued, err3 := s.queue.stats(now)
+	if r.failed = errors.Join(err, err2, err3); r.failed != nil {
 		r.Problems = strings.Split(r.failed.Error(), "\n")
 	}
 	for i := range known {
@@ -106,6 +109,7 @@ func (s *statusSource) look(now time.Time) *statusReport {
 	for i := range entries {
 		r.configured(&entries[i])
 	}
+	r.addQueue(queued)
 	if s.names != nil {
 		r.Accounts = slices.DeleteFunc(r.Accounts, func(a accountStatus) bool { return !slices.Contains(s.names, a.Name) })
 	}

@@ -35,6 +35,7 @@ var statusColumns = []statusColumn{
 		return relative(s.Since, now)
 	}},
 	{title: "SERVER", spare: 8, text: func(s *accountStatus, _ time.Time) string { return orDash(printable(s.Server)) }},
+	{title: "QUEUED", right: true, spare: 2, blank: true, text: func(s *accountStatus, _ time.Time) string { return s.Queue.inShort() }},
 	{title: "WAITING", right: true, spare: 3, text: counted(func(c *statusCounts) int64 { return int64(c.Waiting) })},
 	{title: "IN FLIGHT", right: true, spare: 6, text: counted(func(c *statusCounts) int64 { return int64(c.InFlight) })},
 	{title: "CONNECTIONS", spare: 2, text: func(s *accountStatus, _ time.Time) string { return s.connections() }},

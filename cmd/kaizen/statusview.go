@@ -188,6 +188,9 @@ func (v *statusView) onePage(s *accountStatus, now time.Time) (lines []string) {
 }
 
 func (v *statusView) figures(s *accountStatus, now time.Time, row func(name, format string, values ...any)) {
+	if s.Queue != nil {
+		row("Queue", "%s", s.Queue.inWords(now))
+	}
 	if s.Processes != nil {
 		row("Messages", "%d waiting, %d in flight", s.Waiting, s.InFlight)
 		row("", "%d accepted, %d rejected, %d not sent, %d unknown", s.Accepted, s.Rejected, s.NotSent, s.Unknown)

@@ -125,11 +125,11 @@ func (r *run) handOver(now time.Time) (wake time.Duration) {
 		return math.MaxInt64
 	}
 	for len(r.ready) > 0 {
-		l := choose(r.lanes, now)
+		j := r.ready[0]
+		l := r.choose(j, now)
 		if l == nil {
 			break
 		}
-		j := r.ready[0]
 		r.ready = r.ready[1:]
 		l.busy++
 		r.inFlight++
@@ -148,6 +148,14 @@ func (r *run) handOver(now time.Time) (wake time.Duration) {
 	return max(wake, 0)
 }
 
+// choose picks the lane for a job, or nil if it has to wait.
+func (r *run) choose(j *job, now time.Time) *lane {
+	if r.Enqueue != nil {
+		return r.laneOf(j, now)
+	}
+	return choose(r.lanes, now)
+}
+
 // settle decides what comes after a try.
 func (r *run) settle(d done) {
 	d.lane.busy--
@@ -160,7 +168,7 @@ func (r *run) settle(d done) {
 	switch {
 	case d.settled() && !d.bad:
 		r.close(d.job)
-	case r.stop != nil:
+	case r.stop != nil || r.Enqueue != nil && !d.bad:
 		// What was begun is noted; the rest is as if it had never been touched.
 	case !d.bad && aboutServer(d.err):
 		r.ready = append([]*job{d.job}, r.ready...) // not its fault
@@ -182,7 +190,7 @@ func (r *run) settle(d done) {
 // close counts a job that is over.
 func (r *run) close(j *job) {
 	r.Progress.count(j, r.began)
-	accepted := slices.ContainsFunc(j.to, func(t Recipient) bool { return t.Outcome == Accepted })
+	accepted := slices.ContainsFunc(j.to, func(t Recipient) bool { return t.Outcome == Accepted || t.Outcome == Queued })
 	if r.failures++; accepted {
 		r.failures = 0
 	}

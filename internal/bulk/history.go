@@ -24,7 +24,7 @@ type past struct {
 	row   int
 	begun time.Time   // zero, or of a begin without a result
 	open  []Recipient // those of that begin
-	to    []Recipient // as the last result has them; nil if all were accepted
+	to    []Recipient // as the last result has them; nil if all were accepted or queued
 	where int64       // of the last result's line
 }
 
@@ -112,7 +112,7 @@ func (h *History) add(e *entry, where int64) {
 	}
 	row.begun, row.open, row.where, row.to = time.Time{}, nil, where, nil
 	for _, r := range e.To {
-		if r.Outcome != Accepted {
+		if r.Outcome != Accepted && r.Outcome != Queued {
 			row.to = e.To // else it is not worth its memory
 		}
 	}

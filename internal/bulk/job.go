@@ -42,6 +42,10 @@ func (j *job) try(ctx context.Context, r *run, l *lane) {
 		r.note(j, l)
 		return
 	}
+	if r.Enqueue != nil {
+		j.enqueue(ctx, r, l, prepared)
+		return
+	}
 	t := try{job: j, run: r, lane: l, to: openRecipients(j.to)}
 	prepared.Commit = t.commit
 	receipt, err := r.Client.Send(ctx, l.Account, prepared)

@@ -40,7 +40,8 @@ type Recipient struct {
 	Address string  `json:"address"`
 	Outcome Outcome `json:"outcome,omitempty"`
 	Reply   string  `json:"reply,omitempty"`
-	// Server, QueueID and Time are of the try that settled it.
+	// Server, QueueID and Time are of the try that settled it. The QueueID of one that
+	// was queued is the job's ID.
 	Server  string    `json:"server,omitempty"`
 	QueueID string    `json:"queue_id,omitempty"`
 	Time    time.Time `json:"time,omitzero"`
@@ -56,10 +57,11 @@ const (
 	Deferred Outcome = "deferred" // rejected for now
 	NotSent  Outcome = "not sent"
 	Unknown  Outcome = "unknown" // accepted or not: nobody knows
+	Queued   Outcome = "queued"  // the queue sees to it from here on
 )
 
 // Final reports whether the recipient must not, or need not, be tried again.
-func (o Outcome) Final() bool { return o == Accepted || o == Rejected || o == Unknown }
+func (o Outcome) Final() bool { return o == Accepted || o == Rejected || o == Unknown || o == Queued }
 
 func outcomeOf(r *smtp.RecipientResult) Outcome {
 	switch r.Outcome {

@@ -15,6 +15,7 @@ type Progress struct {
 	Retried  atomic.Int64 // tries beyond the first
 
 	// What follows counts recipients.
+	Queued   atomic.Int64
 	Accepted atomic.Int64
 	Rejected atomic.Int64
 	Unknown  atomic.Int64
@@ -31,6 +32,8 @@ func (p *Progress) count(j *job, began time.Time) {
 	for _, r := range j.to {
 		switch {
 		case r.Outcome.Final() && r.Time.Before(began): // an earlier run's
+		case r.Outcome == Queued:
+			p.Queued.Add(1)
 		case r.Outcome == Accepted:
 			p.Accepted.Add(1)
 		case r.Outcome == Rejected:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/queue"
 )
 
 // Config is a run: one table, one letter, some servers. Table, Letter, Servers
@@ -40,9 +41,18 @@ type Config struct {
 	// default 30 s.
 	Drain time.Duration
 
+	// Enqueue, if it is set, is called for each row instead of sending its message,
+	// with a key that no other row of the journal has. A row that was queued is
+	// finished. Any error but a [*queue.InvalidError] and a [*queue.ConflictError]
+	// ends the run.
+	Enqueue Enqueue
+
 	Progress *Progress      // is counted up; may be nil
 	Client   *kaizen.Client // is shut down at the end
 }
+
+// Enqueue puts a message into a queue.
+type Enqueue func(ctx context.Context, account, key string, p *kaizen.Prepared) (queue.Receipt, error)
 
 // maxRetrying bounds the rows that wait to be tried again, and so the memory
 // they take. Beyond it, no new rows are begun.
@@ -137,7 +147,11 @@ func newRun(c Config) *run {
 	r := &run{Config: c, began: time.Now().Truncate(time.Millisecond), keys: keys{},
 		done: make(chan done), ended: make(chan struct{}), fault: make(chan error, 1)}
 	for _, s := range c.Servers {
-		r.lanes = append(r.lanes, newLane(s))
+		l := newLane(s)
+		if c.Enqueue != nil {
+			l.senders = queueSenders
+		}
+		r.lanes = append(r.lanes, l)
 	}
 	r.rows = r.read()
 	return r

@@ -17,6 +17,9 @@ type lane struct {
 	stopped      bool // nothing can be sent until somebody acts
 	turn         uint64
 
+	claims, answered uint64 // how many were begun, and the latest of those that ended
+
+	asked       int // jobs that are being claimed, at most
 	flight      int // jobs claimed whose outcome is not known
 	urgents     int // those of them that are urgent
 	depth       int // how many are claimed for each connection
@@ -51,7 +54,7 @@ func (l *lane) due(now time.Time) (any, urgent bool) {
 
 // empty: there is nothing that could be sent.
 func (l *lane) empty() bool {
-	return l.flight == 0 && !l.hot && (l.stopped || !l.probe && (l.next.IsZero() || l.paused))
+	return l.flight+l.asked == 0 && !l.hot && (l.stopped || !l.probe && (l.next.IsZero() || l.paused))
 }
 
 // deepen claims further ahead if the connections have run dry since the last claim.
@@ -61,7 +64,7 @@ func (l *lane) deepen(now time.Time, connections int) {
 	switch {
 	case l.depth == 0 || since > slow:
 		l.depth = shallowest
-	case since < quick && l.flight <= connections*l.depth/2:
+	case since < quick && l.flight+l.asked <= connections*l.depth/2:
 		l.depth = min(l.depth*2, deepest)
 	}
 }

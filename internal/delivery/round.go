@@ -11,6 +11,9 @@ const (
 	// lanesAtOnce bounds a claim, so that a crowd of lanes does not keep the store
 	// from others, and each lane comes to its turn.
 	lanesAtOnce = 256
+	// claimsAtOnce: while one claim is being committed, what has become free since
+	// goes into the next commit.
+	claimsAtOnce = 2
 	// unsettledMost is how many outcomes may wait to be stored before nothing more is
 	// claimed.
 	unsettledMost = 2000
@@ -26,29 +29,41 @@ const (
 // wanted is a lane with what is wanted of it.
 type wanted struct {
 	lane   *lane
+	number uint64 // of the lane's claims, from 1
 	outlet Outlet
 	want   queue.Want
 }
 
-// round claims for the lanes that are hot, and reports whether there may be more
-// to do at once.
+// most is how many jobs it may get.
+func (w *wanted) most() int { return w.want.Count + w.want.Urgent }
+
+// round has jobs claimed for the lanes that are hot, and reports whether there may
+// be more to do at once.
 func (r *runner) round(ctx context.Context) (more bool) {
-	lanes := r.takeHot(time.Now())
-	if len(lanes) == 0 {
-		return false // what is hot has to wait
+	select {
+	case r.claims <- struct{}{}:
+	default:
+		return false // the first claim to end kicks
 	}
 	var wants []wanted
+	lanes := r.takeHot(time.Now())
 	for _, l := range lanes {
 		if w, ok := r.want(ctx, l); ok {
 			wants = append(wants, w)
 		}
 	}
-	if len(wants) > 0 && !r.claim(ctx, wants) {
-		return false
+	if len(wants) == 0 {
+		<-r.claims
+	} else {
+		r.claimed.Go(func() {
+			r.claim(ctx, wants)
+			<-r.claims
+			r.kick()
+		})
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.hot) > 0
+	return len(lanes) > 0 && len(r.hot) > 0
 }
 
 // takeHot takes lanes to look at, in the order in which they became hot; none
@@ -82,7 +97,7 @@ func (r *runner) want(ctx context.Context, l *lane) (wanted, bool) {
 		r.mu.Unlock()
 		return wanted{}, false
 	}
-	depth, own := max(l.depth, shallowest), l.flight
+	depth, own := max(l.depth, shallowest), l.flight+l.asked
 	r.mu.Unlock()
 	outlet, err := r.outlet(ctx, l, now)
 	room := Room{Err: err, Stopped: true, Again: now.Add(noOutlet)}
@@ -92,17 +107,19 @@ func (r *runner) want(ctx context.Context, l *lane) (wanted, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l.stopped = room.Err != nil && room.Stopped
-	w := wanted{l, outlet, queue.Want{Lane: l.name, Count: room.Messages, Turn: l.turn}}
+	w := wanted{l, l.claims + 1, outlet, queue.Want{Lane: l.name, Count: room.Messages, Turn: l.turn + uint64(l.asked)}}
 	if room.Err == nil && urgent && w.want.Count == 0 {
 		w.want.Urgent = max(room.Connections-l.urgents, 0)
 	}
-	if room.Err != nil || w.want.Count+w.want.Urgent == 0 {
+	if room.Err != nil || w.most() == 0 {
 		r.noRoomLocked(l, room, now)
 		return wanted{}, false
 	}
 	l.deepen(now, room.Connections)
 	w.want.Begin = room.Slots && l.depth > shallowest
 	l.probe = false // what comes from now on sets it again
+	l.claims++
+	l.asked += w.most()
 	return w, true
 }
 
@@ -139,7 +156,7 @@ func (r *runner) noRoomLocked(l *lane, room Room, now time.Time) {
 	again := room.Again
 	if room.Err != nil {
 		again = later(again, now.Add(askAgain))
-	} else if again.IsZero() && l.flight == 0 {
+	} else if again.IsZero() && l.flight+l.asked == 0 {
 		again = now.Add(askAgain)
 	}
 	r.sleepLocked(l, again)
@@ -153,7 +170,7 @@ func later(a, b time.Time) time.Time {
 }
 
 // claim claims, and sends what it got on its way.
-func (r *runner) claim(ctx context.Context, wants []wanted) (ok bool) {
+func (r *runner) claim(ctx context.Context, wants []wanted) {
 	asked := make([]queue.Want, len(wants))
 	for i := range wants {
 		asked[i] = wants[i].want
@@ -165,23 +182,27 @@ func (r *runner) claim(ctx context.Context, wants []wanted) (ok bool) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		for i := range wants {
-			wants[i].lane.probe = true
-			r.heatLocked(wants[i].lane)
+			l := wants[i].lane
+			l.asked -= wants[i].most()
+			l.probe = true
+			r.heatLocked(l)
 		}
-		return false
+		return
 	}
 	r.well(claiming)
 	for i := range got {
 		r.took(&wants[i], &got[i], now)
 	}
-	return true
 }
 
 // took sends what was claimed of a lane on its way.
 func (r *runner) took(w *wanted, got *queue.Claimed, now time.Time) {
 	l := w.lane
 	r.mu.Lock()
-	l.next, l.urgent, l.paused = got.Next, got.Urgent, got.Paused
+	l.asked -= w.most()
+	if w.number > l.answered { // else another claim knows more
+		l.answered, l.next, l.urgent, l.paused = w.number, got.Next, got.Urgent, got.Paused
+	}
 	l.turn += uint64(len(got.Claims))
 	if len(got.Claims) > 0 {
 		l.claimedAt = now
@@ -193,7 +214,7 @@ func (r *runner) took(w *wanted, got *queue.Claimed, now time.Time) {
 	case l.paused:
 	case any && len(got.Claims) < w.want.Count:
 		r.heatLocked(l) // what was put aside made room
-	case any && l.flight == 0:
+	case any && l.flight+l.asked == 0:
 		r.sleepLocked(l, now.Add(askAgain))
 	case !any:
 		r.restLocked(l, now)

@@ -15,6 +15,7 @@ type Runner struct{ r *runner }
 // New returns a runner.
 func New(config Config) *Runner {
 	r := &runner{config: config.withDefaults(), lanes: make(map[string]*lane), kicked: make(chan struct{}, 1),
+		claims:   make(chan struct{}, claimsAtOnce),
 		carriers: make(map[*carrier]struct{})}
 	r.store = r.config.Store
 	r.begins.init(r)
@@ -51,6 +52,8 @@ type runner struct {
 	config   Config
 	store    queue.Store
 	kicked   chan struct{} // something is hot
+	claims   chan struct{} // a place for each claim that is going on
+	claimed  sync.WaitGroup
 	carrying sync.WaitGroup
 	begins   begins
 	settles  settles
@@ -87,6 +90,7 @@ func (r *runner) run(ctx context.Context, untilEmpty bool) error {
 	parts.Go(func() { r.chores(chores) })
 	r.loop(ctx, untilEmpty)
 	endChores()
+	r.claimed.Wait()
 	err := r.drain(ctx)
 	stop()
 	parts.Wait()
@@ -147,7 +151,7 @@ func (r *runner) probeAll() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, l := range r.lanes {
-		if l.flight == 0 && !l.next.IsZero() {
+		if l.flight+l.asked == 0 && !l.next.IsZero() {
 			l.probe = true
 			r.heatLocked(l)
 		}

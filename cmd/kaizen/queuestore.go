@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/queue/sqlite"
+)
+
+// queueDir is where the queue is.
+func (a *app) queueDir() (string, error) {
+	if dir, _ := a.lookupEnv("KAIZEN_QUEUE_DIR"); dir != "" {
+		return dir, nil
+	}
+	dir, err := a.stateDir()
+	if err != nil {
+		return "", err
+	}
+	if dir == noState {
+		return "", withCode(exitConfig, errors.New("KAIZEN_STATE_DIR is none, so there is no place for a queue: KAIZEN_QUEUE_DIR names a folder for it"))
+	}
+	return filepath.Join(dir, "queue"), nil
+}
+
+// mailQueue is the opened queue.
+type mailQueue struct {
+	*sqlite.Store
+	app *app
+	dir string
+	now time.Time // of the command
+}
+
+// openQueue opens the queue, and makes it if there is none.
+func (a *app) openQueue() (*mailQueue, error) {
+	dir, err := a.queueDir()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return nil, withCode(exitCantCreate, err)
+	}
+	return a.openQueueIn(dir)
+}
+
+func (a *app) openQueueIn(dir string) (*mailQueue, error) {
+	store, err := sqlite.Open(dir, sqlite.Options{Logger: a.logger()})
+	if err != nil {
+		return nil, err
+	}
+	return &mailQueue{Store: store, app: a, dir: dir, now: time.Now().Truncate(time.Millisecond)}, nil
+}
+
+// withQueue does something with the queue, and closes it.
+func (a *app) withQueue(do func(q *mailQueue) error) error {
+	q, err := a.openQueue()
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(q), q.Close())
+}
+
+// hasQueue reports whether anybody has ever made the queue: to look is no reason to
+// make one.
+func (a *app) hasQueue() (bool, error) {
+	dir, err := a.queueDir()
+	if err != nil {
+		return false, err
+	}
+	return isQueue(dir)
+}
+
+func isQueue(dir string) (bool, error) {
+	list, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return len(list) > 0, err
+}
+
+// situation is what one must know to tell why something waits.
+func (q *mailQueue) situation(ctx context.Context) (*kaizen.Situation, error) {
+	stats, err := q.Stats(ctx, q.now)
+	if err != nil {
+		return nil, err
+	}
+	s := &kaizen.Situation{Now: q.now, Stats: stats, Known: q.app.knowsAccount()}
+	if dir, err := q.app.stateDir(); err == nil && dir != noState {
+		if s.Accounts, err = kaizen.ReadStatus(dir); err != nil {
+			q.app.warn("%v", err)
+		}
+	}
+	return s, nil
+}
+
+// knowsAccount tells whether the account files have an account; nil if they cannot
+// be read, which others tell.
+func (a *app) knowsAccount() func(name string) bool {
+	store, err := a.store()
+	if err != nil {
+		return nil
+	}
+	entries, err := store.Entries()
+	if err != nil {
+		return nil
+	}
+	known := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		known[e.Name] = true
+	}
+	return func(name string) bool { return known[name] }
+}

@@ -1,0 +1,12 @@
+package sqlite
+
+import (
+	"errors"
+
+	"golang.org/x/sys/windows"
+)
+
+// isFull reports whether the file system has no room.
+func isFull(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
+}
