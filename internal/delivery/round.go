@@ -43,7 +43,8 @@ func (r *runner) round(ctx context.Context) (more bool) {
 	select {
 	case r.claims <- struct{}{}:
 	default:
-		return false // the first claim to end kicks
+		r.wake(time.Now()) // or the loop would not sleep
+		return false       // the first claim to end kicks
 	}
 	var wants []wanted
 	lanes := r.takeHot(time.Now())
@@ -64,6 +65,12 @@ func (r *runner) round(ctx context.Context) (more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(lanes) > 0 && len(r.hot) > 0
+}
+
+func (r *runner) wake(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wakeLocked(now)
 }
 
 // takeHot takes lanes to look at, in the order in which they became hot; none

@@ -168,3 +168,32 @@ func TestLanesGetTheSame(t *testing.T) {
 		p.close()
 	})
 }
+
+// A lane whose time comes while the store is busy with claims does not keep the loop
+// from sleeping: it would never let the clock of this bubble go on.
+func TestTheLoopSleepsDuringClaims(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPost(t, "a", "b", "c", "d")
+		p.store.set(func(call string) error {
+			if call == "claim" {
+				nap(10 * time.Second)
+			}
+			return nil
+		})
+		late := job("c")
+		late.Due = time.Now().Add(25 * time.Second)
+		other := job("d")
+		other.Due = time.Now().Add(27 * time.Second)
+		ids := p.put(late, other)
+		p.run()
+		for range 20 {
+			ids = append(ids, p.put(job("a"), job("b"))...)
+			pass(3 * time.Second)
+		}
+		pass(2 * time.Minute)
+		for _, id := range ids {
+			p.wants(id, queue.Sent)
+		}
+		p.close()
+	})
+}
