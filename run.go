@@ -129,7 +129,7 @@ func (c *Client) jobChanged(e delivery.Event) {
 
 func (c *Client) queueTrouble(err error) {
 	if err != nil {
-		c.config.Logger.Error("the queue fails; nothing is taken from it until it works again", "error", err)
+		c.config.Logger.Error("the queue fails; what could not be done is tried again", "error", err)
 		return
 	}
 	c.config.Logger.Info("the queue works again")

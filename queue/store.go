@@ -33,7 +33,7 @@ type Store interface {
 	// Begin notes, durably, that these jobs may be delivered from now on. There is
 	// an error for each token, nil where it began; [ErrStale] if the token does not
 	// stand any more, [ErrExpired] if the job expired instead. A job that had begun
-	// begins again.
+	// begins again, even after its time: it may have been delivered.
 	Begin(ctx context.Context, now time.Time, tokens []Token) ([]error, error)
 
 	// Settle notes what became of claimed jobs. There is an error for each

@@ -270,3 +270,6 @@ func (p *post) troubles() []error {
 	defer p.mu.Unlock()
 	return append([]error(nil), p.trouble...)
 }
+
+// nap is a pause of a store or server in a bubble.
+func nap(d time.Duration) { time.Sleep(d) }

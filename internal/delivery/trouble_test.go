@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,7 +55,7 @@ func TestOutcomesThatWaitHoldClaimsBack(t *testing.T) {
 		}
 		p.store.set(func(call string) error {
 			if call == "settle" {
-				time.Sleep(10 * time.Second)
+				nap(10 * time.Second)
 			}
 			return nil
 		})
@@ -64,7 +65,7 @@ func TestOutcomesThatWaitHoldClaimsBack(t *testing.T) {
 		}
 		ids := p.put(jobs...)
 		p.run()
-		time.Sleep(30 * time.Second)
+		nap(30 * time.Second)
 		if n := p.store.count("claim"); n > 5000 {
 			t.Errorf("%d claims", n)
 		}
@@ -111,7 +112,7 @@ func TestABusyLaneDoesNotHideOthers(t *testing.T) {
 		p.outlets["busy"].took = time.Millisecond
 		p.store.set(func(call string) error {
 			if call == "claim" {
-				time.Sleep(2 * time.Millisecond) // meanwhile messages are pulled
+				nap(2 * time.Millisecond) // meanwhile messages are pulled
 			}
 			return nil
 		})
@@ -125,6 +126,45 @@ func TestABusyLaneDoesNotHideOthers(t *testing.T) {
 		id := p.put(job("quiet"))[0]
 		pass(200 * time.Millisecond)
 		p.wants(id, queue.Sent)
+		p.close()
+	})
+}
+
+// Lanes that are alike share a slow store alike.
+func TestLanesGetTheSame(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPost(t, "a", "b", "c")
+		p.store.set(func(call string) error {
+			if call == "claim" {
+				nap(5 * time.Millisecond)
+			}
+			return nil
+		})
+		var jobs []queue.Submission
+		sent := make(map[string]int)
+		var mu sync.Mutex
+		for lane, o := range p.outlets {
+			o.took = time.Millisecond
+			o.server = func(m delivery.Message) delivery.Result {
+				mu.Lock()
+				defer mu.Unlock()
+				sent[lane]++
+				return always(yes)(m)
+			}
+			for range 2000 {
+				jobs = append(jobs, job(lane))
+			}
+		}
+		p.put(jobs...)
+		p.run()
+		for range 5 {
+			pass(100 * time.Millisecond)
+			mu.Lock()
+			if a, b, c := sent["a"], sent["b"], sent["c"]; a == 0 || max(a, b, c)-min(a, b, c) > 40 {
+				t.Errorf("sent %v", sent)
+			}
+			mu.Unlock()
+		}
 		p.close()
 	})
 }

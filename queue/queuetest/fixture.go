@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -386,15 +387,33 @@ func (f *fixture) content(c *queue.Content) string {
 	if c == nil {
 		f.Fatal("the body is gone")
 	}
-	r, err := c.Reader()
+	octets, err := octetsOf(c)
 	f.ok(err)
-	octets, err := io.ReadAll(r)
-	f.ok(err)
-	f.ok(r.Close())
-	if int64(len(octets)) != c.Size {
-		f.Fatalf("the body has %d octets and the size %d", len(octets), c.Size)
-	}
 	return string(octets)
+}
+
+// octetsOf reads a body that has the size it says.
+func octetsOf(c *queue.Content) ([]byte, error) {
+	r, err := c.Reader()
+	if err != nil {
+		return nil, err
+	}
+	octets, err := io.ReadAll(r)
+	if err := errors.Join(err, r.Close()); err != nil {
+		return nil, err
+	}
+	if int64(len(octets)) != c.Size {
+		return nil, fmt.Errorf("it has %d octets and the size %d", len(octets), c.Size)
+	}
+	return octets, nil
+}
+
+func readsAs(c *queue.Content, want []byte) error {
+	octets, err := octetsOf(c)
+	if err == nil && !bytes.Equal(octets, want) {
+		err = fmt.Errorf("it has %d octets that differ from the %d put", len(octets), len(want))
+	}
+	return err
 }
 
 // purge forgets all that r lets go, in pieces.

@@ -75,8 +75,17 @@ func (m *model) put(now time.Time, id queue.ID, s *queue.Submission, body string
 		j.Due = now
 	}
 	j.Recipients = slices.Clone(j.Recipients)
-	m.jobs = append(m.jobs, &known{job: j, body: body, putLane: j.Lane})
+	m.add(&known{job: j, body: body, putLane: j.Lane})
 	m.touch(j.Lane, true)
+}
+
+// add keeps jobs in the order of IDs; those of two processes do not grow together.
+func (m *model) add(k *known) {
+	at := len(m.jobs)
+	for at > 0 && m.jobs[at-1].job.ID > k.job.ID {
+		at--
+	}
+	m.jobs = slices.Insert(m.jobs, at, k)
 }
 
 func (m *model) touch(lane string, must bool) {
@@ -343,7 +352,7 @@ func (m *model) repeat(k *known, id queue.ID, now time.Time) {
 			j.Recipients = append(j.Recipients, queue.Recipient{Recipient: r.Recipient, State: queue.Queued})
 		}
 	}
-	m.jobs = append(m.jobs, &again)
+	m.add(&again)
 	m.touch(j.Lane, true)
 }
 

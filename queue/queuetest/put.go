@@ -75,7 +75,8 @@ func putKeepsAll(f *fixture) {
 }
 
 func putSetsWhatIsTheStores(f *fixture) {
-	f.advance(1500 * time.Microsecond) // times are kept in milliseconds
+	f.advance(1500 * time.Microsecond) // times are kept in milliseconds, in UTC
+	f.now = f.now.In(time.FixedZone("east", 5*3600))
 	s := job("a", due(epoch.Add(-time.Hour)))
 	s.ID, s.State, s.Again, s.Size, s.Attempts, s.Doubt = 77, queue.Sent, 3, 9999, 5, true
 	s.Reason, s.Last, s.Created, s.Ended = "none", smtp.Reply{Code: 250, Text: "ok"}, epoch.Add(time.Hour), epoch

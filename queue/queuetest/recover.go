@@ -14,6 +14,7 @@ var recovering = []behaviour{
 	{promise: "what waits or is finished is left alone", check: recoverLeavesAlone},
 	{promise: "one at a time delivers", check: recoverLocks},
 	{promise: "all that is acknowledged survives", check: survives, needs: durable},
+	{promise: "jobs of the durability memory survive a close", check: memorySurvivesClose, needs: durable},
 }
 
 // Invariant 5.
@@ -143,4 +144,20 @@ func survives(f *fixture) {
 			f.Fatalf("stats are %s, were %s", text(f.stats()), lanes)
 		}
 	}
+}
+
+func memorySurvivesClose(f *fixture) {
+	quick := func(s *queue.Submission) { s.Durability = queue.Memory }
+	ids := f.put(job("a", quick), job("a"), job("b", quick, withKey("k")))
+	want := []string{text(f.get(ids[0])), text(f.get(ids[1])), text(f.get(ids[2]))}
+	f.ok(f.store.Close())
+	f.store = f.h.Open(f.TB, f.dir)
+	f.recover()
+	for i, id := range ids {
+		if got := text(f.get(id)); got != want[i] {
+			f.Fatalf("a close changed job %s:\n got %s\nwant %s", id, got, want[i])
+		}
+	}
+	f.claimID("a", ids[0])
+	f.same("put again", f.putOne("b", withKey("k")), ids[2])
 }

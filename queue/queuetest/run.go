@@ -63,7 +63,7 @@ func behaviours(h Harness) (small []behaviour) {
 	var large []behaviour
 	for _, group := range [][]behaviour{
 		putting, keys, claiming, order, beginning, settling, controlling, repeating, lanes, listing, recovering,
-		forgetting, bodies, clocks, contexts, sharing, damage, texts, models,
+		forgetting, bodies, clocks, contexts, sharing, damage, texts, races, models,
 	} {
 		for _, b := range group {
 			switch {

@@ -84,6 +84,7 @@ func beginNotAfterExpiry(f *fixture) {
 	f.ok(f.begin(c[0].Token))
 	f.now = at
 	f.is("Begin after its time", f.begin(c[1].Token), queue.ErrExpired)
+	f.is("Begin again of a job that began in time", f.begin(c[0].Token), nil)
 	f.state(ids[1], queue.Expired)
 	f.kinds(ids[1], queue.DidExpire)
 	f.is("Begin of an expired job", f.begin(c[1].Token), queue.ErrStale)

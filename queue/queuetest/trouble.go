@@ -23,6 +23,7 @@ var sharing = []behaviour{
 	{promise: "others put and change beside the one who delivers", check: othersWork, needs: shared},
 	{promise: "only one of several delivers", check: onlyOneDelivers, needs: shared},
 	{promise: "a key holds between processes", check: keyBetween, needs: shared},
+	{promise: "repeating does not repeat what it makes, beside others", check: repeatEndsBeside, needs: shared, large: true},
 }
 
 var damage = []behaviour{
@@ -189,6 +190,29 @@ func keyBetween(f *fixture) {
 		if a, b := f.putOne("a", k), other.putOne("a", k); a != b {
 			f.Fatalf("one key made the jobs %s and %s", a, b)
 		}
+	}
+}
+
+// IDs of one process can be less than those another gave before.
+func repeatEndsBeside(f *fixture) {
+	other := f.beside()
+	many := func(f *fixture) {
+		batch := make([]queue.Submission, 1200)
+		for i := range batch {
+			batch[i] = job("a")
+		}
+		f.put(batch...)
+	}
+	many(f)
+	other.putOne("a")
+	many(f)
+	const jobs = 2401
+	f.same("cancelled", f.control(queue.Command{Action: queue.DoCancel, Filter: queue.Filter{Lane: "a"}}).Changed, jobs)
+	done := other.control(queue.Command{Action: queue.DoRetry, Filter: queue.Filter{States: []queue.State{queue.Cancelled, queue.Queued}}})
+	f.same("repeated", done.Changed, jobs)
+	f.counts("a", map[queue.State]int{queue.Cancelled: jobs, queue.Queued: jobs})
+	for _, id := range other.list(queue.Filter{States: []queue.State{queue.Queued}, Limit: 20}) {
+		f.kinds(id)
 	}
 }
 

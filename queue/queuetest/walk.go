@@ -28,6 +28,7 @@ type walk struct {
 	*fixture
 	*rand.Rand
 	m      *model
+	beside queue.Store   // the same store, opened by another; nil: it cannot be
 	tokens []queue.Token // all there ever were
 	taken  []string      // the steps
 }
@@ -42,11 +43,14 @@ func walkFrom(f *fixture, seed uint64) {
 			}
 		}
 	})
+	if f.h.Shared {
+		w.beside = f.beside().store
+	}
 	f.changes()
 	for n := range steps {
 		w.step()
 		if n%25 == 24 {
-			w.compare(8)
+			w.byEither(func() { w.compare(8) })
 		}
 	}
 	w.compare(len(w.m.jobs))
@@ -60,7 +64,7 @@ func (w *walk) say(format string, args ...any) {
 func (w *walk) step() {
 	switch n := w.IntN(100); {
 	case n < 20:
-		w.put()
+		w.byEither(w.put)
 	case n < 42:
 		w.claim()
 	case n < 50:
@@ -68,24 +72,35 @@ func (w *walk) step() {
 	case n < 68:
 		w.settle()
 	case n < 80:
-		w.control()
+		w.byEither(w.control)
 	case n < 83:
-		w.pause()
+		w.byEither(w.pause)
 	case n < 86:
 		w.expireAll()
 	case n < 88:
-		w.purgeAll()
+		w.byEither(w.purgeAll)
 	case n < 91:
 		w.compareChanges()
 	case n < 93:
 		w.restartBoth()
 	case n < 95:
-		w.search()
+		w.byEither(w.search)
 	default:
 		step := time.Duration(w.IntN(900)-90) * time.Second
 		w.say("time moves by %s", step)
 		w.advance(step)
 	}
+}
+
+// byEither lets another take a step, sometimes, who has the store open too.
+func (w *walk) byEither(step func()) {
+	if w.beside != nil && w.IntN(3) == 0 {
+		mine := w.store
+		w.store = w.beside
+		defer func() { w.store = mine }()
+		w.say("by another:")
+	}
+	step()
 }
 
 func (w *walk) lane() string { return string(rune('a' + w.IntN(3))) }

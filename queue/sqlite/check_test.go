@@ -2,12 +2,15 @@ package sqlite_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/kaizenmail/kaizen/queue"
 	"github.com/kaizenmail/kaizen/queue/sqlite"
@@ -171,5 +174,41 @@ func TestOrphans(t *testing.T) {
 	if files := bodyFiles(t, s); len(files) != 1 || files[0] != kept[0] {
 		t.Errorf("%q", files)
 	}
+	check(t, s)
+}
+
+// While some put a large body others let go of the same one: no job loses it.
+func TestBodyComesAndGoes(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	other := open(t, s.Dir())
+	ctx, cancel := context.WithCancel(t.Context())
+	var purging, putting sync.WaitGroup
+	purging.Go(func() {
+		for ctx.Err() == nil {
+			for _, c := range claim(t, s, queue.Want{Lane: "a", Count: 10}).Claims {
+				if !bytes.Equal(content(t, &c.Body), large('x')) {
+					t.Error("another body")
+				}
+				settle(t, s, accepted(c.Token))
+			}
+			if _, err := s.Purge(t.Context(), noon.Add(time.Second), queue.Retention{}, 100); err != nil {
+				t.Error(err)
+			}
+			if err := s.SweepNow(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for _, into := range []*sqlite.Store{s, other} {
+		putting.Go(func() {
+			for range 60 {
+				put(t, into, mail("a", large('x')))
+			}
+		})
+	}
+	putting.Wait()
+	cancel()
+	purging.Wait()
 	check(t, s)
 }

@@ -65,7 +65,6 @@ func (s *Store) copyLog(c **conn) (copied int) {
 			return 0
 		}
 	}
-	crashpoint.Hit("checkpoint.middle")
 	log, copied, err := (*c).WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
 	if err != nil {
 		if !errors.Is(err, sqlite3.BUSY) { // somebody else does it
@@ -75,6 +74,7 @@ func (s *Store) copyLog(c **conn) (copied int) {
 		}
 		return 0
 	}
+	crashpoint.Hit("checkpoint.middle") // the log is copied, and not begun anew
 	if log >= restartAt && log-copied < checkpointAt {
 		s.walLong.Store(true)
 	}

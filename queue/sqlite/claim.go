@@ -183,7 +183,7 @@ func (s *Store) handOut(now time.Time, takings []*taking) ([]queue.Claimed, erro
 	var failed error
 	for i, k := range takings {
 		if len(k.rows) > 0 && failed == nil {
-			failed = s.open(now, k)
+			failed = s.unpack(now, k)
 		}
 		claimed[i] = k.got
 	}
@@ -193,8 +193,8 @@ func (s *Store) handOut(now time.Time, takings []*taking) ([]queue.Claimed, erro
 	return nil, errors.Join(failed, s.takeBack(takings))
 }
 
-// open makes claims of rows, and puts aside what is damaged.
-func (s *Store) open(now time.Time, k *taking) error {
+// unpack makes claims of rows, and puts aside what is damaged.
+func (s *Store) unpack(now time.Time, k *taking) error {
 	damaged := map[queue.Token]error{}
 	err := s.read(context.Background(), func(c *conn) error {
 		for i, r := range k.rows {

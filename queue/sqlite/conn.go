@@ -35,6 +35,7 @@ func (s *Store) connect(cacheKB int) (*conn, error) {
 		db.Exec("PRAGMA synchronous=FULL"),
 		db.Exec(fmt.Sprintf("PRAGMA cache_size=-%d", cacheKB)),
 		db.Exec("PRAGMA temp_store=MEMORY"),
+		db.Exec(fmt.Sprintf("PRAGMA journal_size_limit=%d", 2*restartAt*pageSize)), // after a long backup
 		db.Exec("PRAGMA cell_size_check=ON"),
 		db.Exec("PRAGMA trusted_schema=OFF"),
 		db.WALAutoCheckpoint(0),
@@ -161,9 +162,8 @@ func text(s string) any {
 // its statements. What this process put without waiting is there already.
 func (s *Store) read(ctx context.Context, work func(*conn) error) error {
 	if s.unsaved.Load() > 0 {
-		if err := s.write(ctx, nothing, 0, func(*tx) error { return nil }); err != nil {
-			return err
-		}
+		// If that fails, it is not there yet.
+		_ = s.write(ctx, nothing, 0, func(*tx) error { return nil })
 	}
 	c, err := s.readers.take(ctx, s)
 	if err != nil {

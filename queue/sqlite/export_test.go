@@ -1,6 +1,12 @@
 package sqlite
 
-import "context"
+import (
+	"context"
+	"strconv"
+)
+
+// ApplicationID marks the database as a queue.
+var ApplicationID = strconv.Itoa(applicationID)
 
 // OpenVFS opens a queue through a VFS of SQLite that a test has registered.
 func OpenVFS(dir, vfs string, o Options) (*Store, error) { return open(dir, vfs, o) }

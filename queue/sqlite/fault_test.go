@@ -197,3 +197,25 @@ func TestWaitsForOtherWriters(t *testing.T) {
 		t.Errorf("%d jobs, %v", len(jobs), err)
 	}
 }
+
+// A job of the durability memory survives a disk that was full for a while.
+func TestMemoryOnFullDisk(t *testing.T) {
+	t.Parallel()
+	s, d := onDisk(t)
+	m := mail("a", []byte("x"))
+	m.Durability = queue.Memory
+	put(t, s, m)
+	if _, err := s.List(t.Context(), noon, queue.Filter{}); err != nil {
+		t.Fatal(err)
+	}
+	d.failWrites.Store(true)
+	id := put(t, s, m)[0]
+	if jobs, err := s.List(t.Context(), noon, queue.Filter{}); err != nil || len(jobs) != 1 {
+		t.Errorf("%d jobs, %v", len(jobs), err)
+	}
+	d.failWrites.Store(false)
+	if jobs, err := s.List(t.Context(), noon, queue.Filter{}); err != nil || len(jobs) != 2 || jobs[1].ID != id {
+		t.Errorf("%d jobs, %v", len(jobs), err)
+	}
+	check(t, s)
+}

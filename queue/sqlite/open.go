@@ -47,9 +47,10 @@ type Store struct {
 	walLong    atomic.Bool // so that the writer should begin it anew
 	mind       chan struct{}
 
-	writer  *conn // of the goroutine that writes
-	lost    []queue.Token
-	era     atomic.Int64 // counts how often the database was closed as it had failed
+	writer  *conn         // of the goroutine that writes
+	lost    []queue.Token // of claims that failed, and may be there all the same
+	failed  []*operation  // for which nobody waits
+	era     atomic.Int64  // counts how often the database was closed as it had failed
 	readers readers
 	lanes   lanes
 	ids     ids

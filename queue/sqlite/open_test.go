@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
@@ -186,4 +187,47 @@ func putFromOtherProcess(t *testing.T, dir string) {
 	for range 50 {
 		put(t, s, mail("theirs", []byte("x")))
 	}
+}
+
+// Many open a queue that is not there yet, at once.
+func TestOpenTogether(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "queue")
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			s, err := sqlite.Open(dir, sqlite.Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := s.Put(t.Context(), noon, []queue.Submission{mail("a", []byte("x"))}); err != nil {
+				t.Error(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	s := open(t, dir)
+	if jobs, err := s.List(t.Context(), noon, queue.Filter{}); err != nil || len(jobs) != 8 {
+		t.Errorf("%d jobs, %v", len(jobs), err)
+	}
+	check(t, s)
+}
+
+// A step of the schema that fails leaves the version before.
+func TestMigrationFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	craft(t, dir, "CREATE TABLE lane(x); PRAGMA application_id="+sqlite.ApplicationID)
+	var failed *sqlite.DiskError
+	if _, err := sqlite.Open(dir, sqlite.Options{}); !errors.As(err, &failed) || !strings.Contains(err.Error(), "version 1") {
+		t.Fatalf("%v", err)
+	}
+	craft(t, dir, "DROP TABLE lane")
+	s := open(t, dir)
+	put(t, s, mail("a", []byte("x")))
+	check(t, s)
 }

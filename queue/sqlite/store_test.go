@@ -71,3 +71,7 @@ func TestStore(t *testing.T) {
 	t.Parallel()
 	queuetest.Run(t, harness)
 }
+
+func FuzzPut(f *testing.F) { queuetest.FuzzPut(f, harness) }
+
+func BenchmarkStore(b *testing.B) { queuetest.Benchmark(b, harness) }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/ncruces/go-sqlite3"
@@ -85,13 +86,27 @@ func (s *Store) post(ctx context.Context, at place, octets int, do func(*tx) err
 // one gathers.
 func (s *Store) write1by1() {
 	for op := range s.operations {
+		runtime.Gosched() // who was answered just now may have more
 		s.commit(s.gather(op))
 		s.restartLog()
 	}
+	s.commit(s.retry())
+	for _, op := range s.retry() {
+		s.log.Error("mail that was queued with the durability memory is lost", "dir", s.dir, "err", op.err)
+		op.after()
+	}
+}
+
+// retry are the operations nobody waits for that could not be written.
+func (s *Store) retry() []*operation {
+	failed := s.failed
+	s.failed = nil
+	return failed
 }
 
 func (s *Store) gather(first *operation) (batch []*operation) {
 	octets := 0
+	batch = s.retry()
 	add := func(op *operation) {
 		if op.state.CompareAndSwap(waiting, taken) {
 			batch = append(batch, op)
@@ -136,15 +151,22 @@ func (s *Store) commit(batch []*operation) {
 	}
 }
 
+// answer tells whoever waits. What nobody waits for is tried again with whatever is
+// written next, if the disk was the reason.
 func (s *Store) answer(op *operation, err error) {
 	if op.done != nil {
 		op.done <- err
 		return
 	}
+	if err != nil && (breaks(err) || errors.Is(err, sqlite3.BUSY)) && len(s.failed) < maxBatch {
+		op.err = err
+		s.failed = append(s.failed, op)
+		return
+	}
 	op.after()
 	s.unsaved.Add(-1)
 	if err != nil {
-		s.log.Error("mail that was queued with the durability memory is lost", "err", err)
+		s.log.Error("mail that was queued with the durability memory is lost", "dir", s.dir, "err", err)
 	}
 }
 

@@ -40,7 +40,7 @@ func failing(injection, words string) func(*run) ([]string, error) {
 	}
 }
 
-func needsStrace() string {
+func needsStrace(programs) string {
 	return needs("strace")
 }
 

@@ -96,13 +96,15 @@ func (l *ledger) complaints() string {
 	return strings.Join(slices.Compact(slices.Sorted(slices.Values(l.refusals))), "\n")
 }
 
-// forgive lets letters be queued again that were refused, and counts them.
+// forgive lets letters be queued again that were refused, and counts them. Those
+// without a key could be there twice then.
 func (l *ledger) forgive() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.entries {
 		if e.refused != "" {
 			e.refused, e.given = "", false
+			e.abandoned = e.letter.JobKey() == ""
 			n++
 		}
 	}
@@ -166,7 +168,8 @@ func (l *ledger) leaveUnanswered(messageID string) {
 }
 
 // due are the letters that a process of the role is to queue. Of those that an
-// earlier one was given and has not acknowledged, every other is abandoned.
+// earlier one was given and has not acknowledged, every other is abandoned, and those
+// without a key, which could be there twice.
 func (l *ledger) due(who role, order []task.Letter) (letters []task.Letter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -178,7 +181,7 @@ func (l *ledger) due(who role, order []task.Letter) (letters []task.Letter) {
 		}
 		if e.given {
 			odd = !odd
-			e.abandoned = odd
+			e.abandoned = odd || letter.JobKey() == ""
 		}
 		if !e.abandoned {
 			letters = append(letters, letter)

@@ -84,7 +84,9 @@ func crash(o *options) (wrong int, err error) {
 		t.add(report)
 		wrong += len(report.violations)
 	}
-	t.print(os.Stdout)
+	if o.runs > 0 {
+		t.print(os.Stdout)
+	}
 	if o.runs >= 2*len(points) && o.only == "" {
 		wrong += t.unreached(os.Stdout)
 	}

@@ -31,13 +31,13 @@ func (l *ledger) judge() (t tally, violations []string) {
 	jobs := map[string]*queue.Details{}
 	for i := range l.jobs {
 		j := &l.jobs[i]
-		switch e := l.entries[j.Key]; {
+		switch e := l.find(j.MessageID); {
 		case e == nil:
-			wrong("job %s has the key %q, which nobody has written", j.ID, j.Key)
-		case jobs[j.Key] != nil:
-			wrong("%s is queued twice: as job %s and as job %s", j.Key, jobs[j.Key].ID, j.ID)
+			wrong("job %s has the Message-ID %q, which nobody has written", j.ID, j.MessageID)
+		case jobs[e.letter.Key] != nil:
+			wrong("%s is queued twice: as job %s and as job %s", e.letter.Key, jobs[e.letter.Key].ID, j.ID)
 		default:
-			jobs[j.Key] = j
+			jobs[e.letter.Key] = j
 		}
 	}
 	t.letters = len(l.entries)
@@ -110,7 +110,7 @@ func (v *verdict) judgeRecord() {
 	for i := range j.Recipients {
 		addresses[i] = j.Recipients[i].Address
 	}
-	if j.Lane != l.Account || j.Unknown != l.Unknown || j.MessageID != l.MessageID() || !slices.Equal(addresses, l.To) || j.Durability != l.Durability {
+	if j.Lane != l.Account || j.Unknown != l.Unknown || j.Key != l.JobKey() || j.MessageID != l.MessageID() || !slices.Equal(addresses, l.To) || j.Durability != l.Durability {
 		v.complain("the queue remembers something else: %s, %s, %s, to %q", j.Lane, j.Unknown, j.MessageID, addresses)
 	}
 	if octets := int64(len(l.Octets())); j.Size != octets {
@@ -181,8 +181,26 @@ func (v *verdict) judgeState(t *tally) {
 	if v.cancelled && j.State != queue.Cancelled {
 		v.complain("it was cancelled, and is %s", j.State)
 	}
-	if j.State.Finished() && queue.Outcome(j.Recipients) != j.State {
-		v.complain("it is %s, its recipients make it %s", j.State, queue.Outcome(j.Recipients))
+	if j.State.Finished() {
+		v.judgeRecipients()
+	}
+}
+
+// judgeRecipients: all are finished when the job is, and one has the job's state, all
+// if that is Sent.
+func (v *verdict) judgeRecipients() {
+	same := 0
+	for i := range v.job.Recipients {
+		r := &v.job.Recipients[i]
+		if r.State == v.job.State {
+			same++
+		}
+		if !r.State.Finished() {
+			v.complain("it is %s, and %s is %s", v.job.State, r.Address, r.State)
+		}
+	}
+	if same == 0 || v.job.State == queue.Sent && same < len(v.job.Recipients) {
+		v.complain("it is %s, and %d of its recipients are", v.job.State, same)
 	}
 }
 

@@ -27,7 +27,7 @@ func sound(policy queue.Policy) (*ledger, *entry, *queue.Details) {
 		Size: int64(len(letter.Octets())), Recipients: queue.To(smtp.To(letter.To...))}
 	entry := j.Settle(now, &queue.Settlement{State: queue.Sent, Attempt: &queue.Attempt{Outcome: smtp.Accepted}})
 	entry.Number = 1
-	l.note(task.Event{What: task.Dumped, Key: "1", Job: &queue.Details{Job: j, History: []queue.Entry{entry}}})
+	l.note(task.Event{What: task.Dumped, Job: &queue.Details{Job: j, History: []queue.Entry{entry}}})
 	return l, l.entries["1"], &l.jobs[0]
 }
 

@@ -20,6 +20,13 @@ import (
 // whether it was sent.
 const exitUnknown = 79
 
+func needsQueueCommands(built programs) string {
+	if err := exec.Command(built.kaizen, "queue", "run", "--help").Run(); err != nil {
+		return "the program has no queue commands"
+	}
+	return ""
+}
+
 // rows is how many people the program writes to.
 const rows = 300
 
@@ -138,7 +145,7 @@ const singles = 10
 func (o *office) deliver() (kills int, err error) {
 	queued := make(chan error, 1)
 	go func() { queued <- o.queueSingles() }()
-	for _, point := range []string{"", "settle.before:20", "begin.after:20", "claim.after:2", ""} {
+	for _, point := range []string{"", "claim.after:3", "settle.before:4", "final.before:30", ""} {
 		if killed, err := o.run(point, 25); err != nil {
 			return kills, err
 		} else if killed {

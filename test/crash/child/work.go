@@ -66,7 +66,7 @@ func (w *worker) queue(ctx context.Context, l *task.Letter) {
 		MessageID: l.MessageID(),
 		Priority:  kaizen.Priority(l.Priority),
 	}
-	o := kaizen.EnqueueOptions{Key: l.Key, Unknown: l.Unknown, Durability: l.Durability, Expire: l.Expire, Backoff: patience}
+	o := kaizen.EnqueueOptions{Key: l.JobKey(), Unknown: l.Unknown, Durability: l.Durability, Expire: l.Expire, Backoff: patience}
 	if l.Delay > 0 {
 		o.NotBefore = time.Now().Add(l.Delay)
 	}
@@ -185,28 +185,4 @@ func (w *worker) tidy(ctx context.Context) (more bool, err error) {
 		}
 	}
 	return released > 0 || stats.Total(queue.Queued, queue.Active) > 0, nil
-}
-
-// dump tells all that is in the queue, and what is wrong with it.
-func dump(ctx context.Context, store *sqlite.Store) error {
-	now := time.Now()
-	f := queue.Filter{Limit: 1000}
-	for {
-		jobs, err := store.List(ctx, now, f)
-		if err != nil {
-			return err
-		}
-		if len(jobs) == 0 {
-			say(task.Event{What: task.Finished})
-			return nil
-		}
-		for i := range jobs {
-			details, err := store.Get(ctx, now, jobs[i].ID)
-			if err != nil {
-				return err
-			}
-			say(task.Event{What: task.Dumped, Key: details.Key, ID: details.ID, Job: &details})
-			f.After = details.ID
-		}
-	}
 }

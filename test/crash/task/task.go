@@ -42,6 +42,15 @@ const From = "crash@example.com"
 // MessageID is without angle brackets.
 func (l *Letter) MessageID() string { return l.Key + "@crash.example.com" }
 
+// JobKey is the key of its job. Those of durability memory have none: with one, a
+// store must look at its disk before it can answer, and so all is on it by then.
+func (l *Letter) JobKey() string {
+	if l.Durability == queue.Memory {
+		return ""
+	}
+	return l.Key
+}
+
 // Octets is the message as it goes over the wire.
 func (l *Letter) Octets() []byte {
 	var b bytes.Buffer

@@ -1,0 +1,5 @@
+//go:build !race
+
+package kaizen_test
+
+const raceEnabled = false
