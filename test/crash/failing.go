@@ -40,7 +40,7 @@ func failing(injection, words string) func(*run) ([]string, error) {
 	}
 }
 
-func needsStrace(programs) string {
+func needsStrace() string {
 	return needs("strace")
 }
 
