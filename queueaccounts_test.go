@@ -12,6 +12,7 @@ import (
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/queue"
 	"github.com/kaizenmail/kaizen/queue/memory"
+	"github.com/kaizenmail/kaizen/smtp"
 	"github.com/kaizenmail/kaizen/smtp/smtptest"
 )
 
@@ -201,4 +202,38 @@ func TestQueueGreylisting(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	})
+}
+
+// A message that wants of the server what it does not have fails, and is not tried
+// all the time.
+func TestQueueServerLacksWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*kaizen.Prepared){
+		"REQUIRETLS": func(m *kaizen.Prepared) { m.Envelope.RequireTLS = true },
+		"SMTPUTF8":   func(m *kaizen.Prepared) { m.Content.RequireSMTPUTF8() },
+		"address":    func(m *kaizen.Prepared) { m.Envelope.To[0].Address = "grün@example.net" },
+		"BINARYMIME": func(m *kaizen.Prepared) {
+			m.Binary, m.Content = true, smtp.Bytes([]byte("Content-Transfer-Encoding: binary\r\n\r\nx\x00\n"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, smtptest.Config{Extensions: smtptest.NoExtensions()}, func(t *testing.T, s *smtptest.Server) {
+				store := hook(memory.New(), nil)
+				o := open(t, store, map[string]*smtptest.Server{"ses": s})
+				defer o.close()
+				o.run()
+				m := note("1")
+				change(m)
+				id := o.enqueue("ses", m, kaizen.EnqueueOptions{})
+				o.put(letters("ses", "m", 20)...)
+				pass(time.Minute)
+				if d := o.wants(id, queue.Failed); d.Attempts != 1 || d.History[0].Attempt.Error == "" {
+					t.Errorf("%+v", d)
+				}
+				if n := store.called("claim"); n > 100 {
+					t.Errorf("%d claims", n)
+				}
+			})
+		})
+	}
 }

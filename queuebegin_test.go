@@ -67,12 +67,12 @@ func TestQueueBeginThatFails(t *testing.T) {
 		defer o.close()
 		o.run()
 		id := o.enqueue("ses", note("1"), kaizen.EnqueueOptions{})
-		pass(time.Hour)
+		pass(10 * time.Minute)
 		if d := o.job(id); d.State.Finished() || d.Attempts != 0 || len(d.History) != 0 || s.Stats().Accepted != 0 {
 			t.Errorf("%+v", d)
 		}
-		if n := store.called("begin"); n > 3600 {
-			t.Errorf("Begin was called %d times in an hour", n)
+		if n := store.called("begin"); n > 600 {
+			t.Errorf("Begin was called %d times in ten minutes", n)
 		}
 		store.set(nil)
 		pass(10 * time.Second)

@@ -73,6 +73,10 @@ func concerns(r Result) bool {
 		return false
 	case smtp.ClassSize, smtp.ClassRecipient, smtp.ClassSender, smtp.ClassContent:
 		return true
+	case smtp.ClassTLS:
+		if r.Last != nil && (e.Phase == smtp.PhaseMail || e.Phase == smtp.PhaseWaiting) {
+			return true // the envelope demands what this server does not have
+		}
 	}
 	return r.Last != nil && !r.Last.Started.IsZero()
 }

@@ -142,7 +142,7 @@ func (s *Store) commit(batch []*operation) {
 		}
 	case len(batch) == 1 || breaks(err) || errors.Is(err, sqlite3.BUSY):
 		for _, op := range batch {
-			s.answer(op, s.diskError("save", err))
+			s.answer(op, s.diskError(saving, err))
 		}
 	default:
 		for i := range batch {
@@ -209,6 +209,9 @@ func (t *tx) attempt(batch []*operation) error {
 	}
 	if len(t.s.lost) > 0 {
 		if err := t.disown(t.s.lost); err != nil {
+			if !breaks(err) {
+				t.s.lost = nil // the next Recover settles them
+			}
 			return err
 		}
 	}
