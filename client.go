@@ -133,6 +133,9 @@ func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
 		Learned: learned, Paused: paused,
 		OnRefused: func(key string, err *smtp.Error) {
 			k.refused(key, err)
+			if errors.As(err.Err, new(*StoppedError)) {
+				return // nobody was asked: what the account is has just been found
+			}
 			if accounts, ok := c.config.Accounts.(interface{ Forget(name string) }); ok {
 				accounts.Forget(l.name)
 			}

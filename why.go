@@ -34,6 +34,7 @@ const (
 	WhyAbandoned   WhyCode = "abandoned"   // whoever was sending it has ended
 	WhyPaused      WhyCode = "paused"      // somebody paused the account
 	WhyNoAccount   WhyCode = "no-account"  // there is no such account any more
+	WhyUnusable    WhyCode = "unusable"    // its settings are wrong, or its password cannot be read
 	WhyStopped     WhyCode = "stopped"     // the account's login was refused
 	WhyNoDelivery  WhyCode = "no-delivery" // no process delivers from the queue
 	WhyNotBefore   WhyCode = "not-before"  // it is not to be sent yet
@@ -55,6 +56,9 @@ type Situation struct {
 	Accounts []Status // see [ReadStatus]
 	// Known reports whether there is an account of that name. Default: there is.
 	Known func(account string) bool
+	// Unusable tells why an account that is there cannot be used: its settings are
+	// wrong, or its password cannot be had. Default: it can.
+	Unusable func(account string) error
 }
 
 // Job tells what a job waits for. d is the store's answer of about the same time as
@@ -117,6 +121,9 @@ func (s *Situation) nobodySends(account, move string) (Why, bool) {
 		return Why{Code: WhyNoAccount, Sentence: "there is no account " + account,
 			Advice: "'kaizen account add --name " + account + "' makes it; or " + move}, true
 	}
+	if w, ok := s.unusable(account); ok {
+		return w, true
+	}
 	if h := &s.status(account).Health; h.Stopped() {
 		return s.stopped(account, h), true
 	}
@@ -129,6 +136,18 @@ func (s *Situation) nobodySends(account, move string) (Why, bool) {
 func (s *Situation) paused(lane *queue.Lane) Why {
 	return Why{Code: WhyPaused, Since: lane.Paused, Advice: "'kaizen queue resume " + lane.Name + "' lets it go on",
 		Sentence: "account " + lane.Name + " is paused since " + s.clock(lane.Paused) + because(lane.Reason)}
+}
+
+func (s *Situation) unusable(account string) (Why, bool) {
+	if s.Unusable == nil {
+		return Why{}, false
+	}
+	err := s.Unusable(account)
+	if err == nil {
+		return Why{}, false
+	}
+	return Why{Code: WhyUnusable, Sentence: "account " + account + " cannot be used" + because(oneLine(err.Error())),
+		Advice: "'kaizen account show " + account + "' shows its settings, 'kaizen account test " + account + "' tries it"}, true
 }
 
 func (s *Situation) stopped(account string, h *Health) Why {

@@ -2,6 +2,7 @@ package kaizen_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,9 @@ func TestWhyOfAJob(t *testing.T) {
 		}, kaizen.WhyPaused, "account office is paused since 11:57:00: moving house", time.Time{}, "kaizen queue resume office"},
 		{"orphan", asIs, func(s *kaizen.Situation) { s.Known = func(string) bool { return false } },
 			kaizen.WhyNoAccount, "there is no account office", time.Time{}, "kaizen queue move --to-account OTHER 17"},
+		{"unusable", asIs, func(s *kaizen.Situation) {
+			s.Unusable = func(string) error { return errors.New("no password:\nNOPE is not set") }
+		}, kaizen.WhyUnusable, "account office cannot be used: no password: NOPE is not set", time.Time{}, "kaizen account show office"},
 		{"stopped", asIs, func(s *kaizen.Situation) {
 			s.Accounts = []kaizen.Status{{Account: "office", Health: kaizen.Health{Condition: kaizen.Down, Cause: kaizen.CauseLogin, Since: ago, Reason: "the login was refused: 535"}}}
 		}, kaizen.WhyStopped, "account office has stopped since 11:57:00: the login was refused: 535", time.Time{}, "kaizen account password office"},

@@ -10,7 +10,7 @@ import (
 type State uint8
 
 // The states. A job in one of the last four is finished: its state never changes
-// again, but for one that failed as its outcome was unknown and is proved sent.
+// again.
 const (
 	Queued    State = iota + 1 // it waits: for its time, or for its turn
 	Active                     // it is claimed

@@ -15,10 +15,15 @@ import (
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
-// plainApp writes into a text.
+// plainApp writes into a text, and has no accounts.
 func plainApp() (*app, *strings.Builder) {
 	var out strings.Builder
-	return &app{stdout: &out, stderr: &out, lookupEnv: func(string) (string, bool) { return "", false }}, &out
+	return &app{stdout: &out, stderr: &out, lookupEnv: func(name string) (string, bool) {
+		if name == "KAIZEN_CONFIG_DIR" {
+			return "no-such-folder", true
+		}
+		return "", false
+	}}, &out
 }
 
 func jobTo(id queue.ID, state queue.State, addresses ...string) queue.Job {
@@ -64,11 +69,28 @@ func TestTablesFit(t *testing.T) {
 	}
 }
 
+func TestTablesLeaveColumnsOut(t *testing.T) {
+	t.Parallel()
+	columns := []tableColumn{{title: "ID"}, {title: "B", least: 4, spare: 2}, {title: "C", spare: 1}, {title: "D", least: 3}}
+	rows := [][]string{{"123456", "bbbbbbbb", "cccc", "dddddd"}}
+	for room, want := range map[int]string{0: "ID B C D", 80: "ID B C D", 23: "ID B C D", 22: "ID B D", 17: "ID B D", 16: "ID D", 2: "ID D"} {
+		var titles []string
+		left, cells := leaveOut(columns, rows, room)
+		for _, c := range left {
+			titles = append(titles, c.title)
+		}
+		if got := strings.Join(titles, " "); got != want || len(cells[0]) != len(left) {
+			t.Errorf("in %d columns: %s (%v), want %s", room, got, cells, want)
+		}
+	}
+}
+
 func TestFiltersAreCompiled(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	a, _ := plainApp()
 	f := queueFilter{states: []string{"waiting", "sent"}, since: "2h", until: "2026-05-04", filter: queue.Filter{MessageID: "<a@b>", Lane: "office"}}
-	got, err := f.compile(now)
+	got, err := f.compile(a, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +98,7 @@ func TestFiltersAreCompiled(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	for _, wrong := range []queueFilter{{states: []string{"lost"}}, {since: "soon"}, {until: "soon"}} {
-		if got, err := wrong.compile(now); err == nil {
+		if got, err := wrong.compile(a, now); err == nil {
 			t.Errorf("%+v became %+v", wrong, got)
 		}
 	}
@@ -84,6 +106,7 @@ func TestFiltersAreCompiled(t *testing.T) {
 
 func TestJobsAreChosen(t *testing.T) {
 	t.Parallel()
+	a, _ := plainApp()
 	for _, test := range []struct {
 		line string
 		ids  int
@@ -106,7 +129,7 @@ func TestJobsAreChosen(t *testing.T) {
 		if err := cmd.ParseFlags(strings.Fields(test.line)); err != nil {
 			t.Fatal(err)
 		}
-		ids, _, err := c.choose(cmd, cmd.Flags().Args())
+		ids, _, err := c.choose(a, cmd, cmd.Flags().Args())
 		if len(ids) != test.ids && test.want == "" || (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: got %v, %v; want %q", test.line, ids, err, test.want)
 		}
@@ -147,6 +170,7 @@ func TestRunsHaveCodes(t *testing.T) {
 		{"unknown", runReport{Failed: 1, Unknown: 1}, t.Context(), nil, false, exitUnknown},
 		{"interrupted", runReport{Failed: 1, Left: 2}, interrupted, nil, false, exitInterrupted},
 		{"watched", runReport{Failed: 1, Left: 2}, interrupted, nil, true, exitOK},
+		{"stuck", runReport{Failed: 1, stuck: withCode(exitNoPerm, broken)}, t.Context(), nil, false, exitNoPerm},
 		{"broken", runReport{}, t.Context(), broken, false, exitSoftware},
 		{"broken at the end", runReport{}, interrupted, broken, true, exitSoftware},
 		{"locked", runReport{}, t.Context(), &queue.LockedError{}, false, exitTempFail},

@@ -120,7 +120,7 @@ for more than ten minutes.`,
 }
 
 func (c *queueChange) run(cmd *cobra.Command, args []string) (err error) {
-	if c.command.IDs, c.command.Filter, err = c.choice.choose(cmd, args); err != nil {
+	if c.command.IDs, c.command.Filter, err = c.choice.choose(c.app, cmd, args); err != nil {
 		return err
 	}
 	var did queue.Controlled

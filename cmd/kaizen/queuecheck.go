@@ -38,7 +38,7 @@ func (a *app) printCheck(r *sqlite.Report) error {
 	p.row("Jobs", "%d", r.Jobs)
 	p.row("Contents", "%d", r.Bodies)
 	if r.OK() {
-		p.row("Result", "%s", a.paint(a.stdout, "32", "nothing is damaged"))
+		p.painted("Result", "32", "nothing is damaged")
 	}
 	return p.err
 }

@@ -49,7 +49,7 @@ func newQueueExportCommand(app *app) *cobra.Command {
 }
 
 func (e *queueExport) run(cmd *cobra.Command, args []string) error {
-	ids, filter, err := e.choice.choose(cmd, args)
+	ids, filter, err := e.choice.choose(e.app, cmd, args)
 	if err != nil {
 		return err
 	}

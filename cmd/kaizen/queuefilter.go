@@ -46,8 +46,9 @@ func stateList() string {
 }
 
 // compile reads the flags.
-func (f *queueFilter) compile(now time.Time) (queue.Filter, error) {
+func (f *queueFilter) compile(app *app, now time.Time) (queue.Filter, error) {
 	filter := f.filter
+	filter.Lane = app.properName(filter.Lane)
 	filter.MessageID = strings.TrimSuffix(strings.TrimPrefix(filter.MessageID, "<"), ">")
 	for _, name := range f.states {
 		states, err := statesOf(strings.TrimSpace(name))
@@ -68,6 +69,24 @@ func (f *queueFilter) compile(now time.Time) (queue.Filter, error) {
 		}
 	}
 	return filter, nil
+}
+
+// properName is an account's name as the files have it, whatever the case.
+func (a *app) properName(name string) string {
+	store, err := a.store()
+	if name == "" || err != nil {
+		return name
+	}
+	entries, err := store.Entries()
+	if err != nil {
+		return name
+	}
+	for _, e := range entries {
+		if strings.EqualFold(e.Name, name) {
+			return e.Name
+		}
+	}
+	return name
 }
 
 // statesOf are those that a word means.
@@ -120,7 +139,7 @@ func (c *queueChoice) bind(cmd *cobra.Command) {
 }
 
 // choose reads arguments and flags.
-func (c *queueChoice) choose(cmd *cobra.Command, args []string) (ids []queue.ID, filter queue.Filter, err error) {
+func (c *queueChoice) choose(app *app, cmd *cobra.Command, args []string) (ids []queue.ID, filter queue.Filter, err error) {
 	given := c.given(cmd)
 	switch {
 	case len(args) > 0 && (given || c.all):
@@ -132,7 +151,7 @@ func (c *queueChoice) choose(cmd *cobra.Command, args []string) (ids []queue.ID,
 	case len(args) > 0:
 		ids, err = parseIDs(args)
 	default:
-		filter, err = c.compile(time.Now())
+		filter, err = c.compile(app, time.Now())
 	}
 	if err != nil {
 		err = misuse(cmd, err)

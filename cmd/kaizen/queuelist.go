@@ -54,7 +54,7 @@ func newQueueListCommand(app *app) *cobra.Command {
 }
 
 func (l *queueListing) run(cmd *cobra.Command, _ []string) error {
-	filter, err := l.filter.compile(time.Now())
+	filter, err := l.filter.compile(l.app, time.Now())
 	if err == nil && l.after != "" {
 		filter.After, err = queue.ParseID(l.after)
 	}
@@ -104,9 +104,16 @@ func (l *queueListing) print(list *queueList) error {
 
 // printJobs writes a line for each.
 func (a *app) printJobs(jobs []queue.Job, now time.Time) error {
-	columns := []tableColumn{{title: "ID", right: true},
+	columns := []tableColumn{
+		{title: "ID", right: true},
 		{title: "STATE", colour: func(row int) string { return stateColour(jobs[row].State) }},
-		{title: "ACCOUNT", least: 8}, {title: "TO", least: 16}, {title: "SUBJECT", least: 12}, {title: "WHEN"}, {title: "TRIES", right: true}, {title: "LAST WORDS", least: 12}}
+		{title: "ACCOUNT", least: 8, spare: 2},
+		{title: "TO", least: 16},
+		{title: "SUBJECT", least: 12, spare: 3},
+		{title: "WHEN"},
+		{title: "TRIES", right: true, spare: 1},
+		{title: "LAST WORDS", least: 12},
+	}
 	rows := make([][]string, len(jobs))
 	for i := range jobs {
 		j := &jobs[i]

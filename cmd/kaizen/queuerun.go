@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/accounts"
 	"github.com/kaizenmail/kaizen/queue"
 	"github.com/spf13/cobra"
 )
@@ -22,8 +24,9 @@ and it notices what they change at once. The first Ctrl-C takes nothing new and 
 what is being sent end; a second one cuts it off, and what had begun then is unknown.
 
 The exit code is 0 if everything that ended was sent, 79 if it is unknown of some
-message whether it was sent, 69 if one failed, 75 if one expired. With --watch it is
-0 after an orderly end.`
+message whether it was sent, 77 or 78 if an account with jobs can send nothing until
+somebody helps, 69 if a job failed, 75 if one expired. With --watch it is 0 after an
+orderly end.`
 
 // queueRun is the command line of queue run.
 type queueRun struct {
@@ -91,6 +94,13 @@ func (r *queueRun) run(ctx context.Context, q *mailQueue) error {
 	if err != nil {
 		return err
 	}
+	if r.watch && !r.json {
+		fmt.Fprintf(r.app.stderr, "delivering from %s\n", q.dir)
+	}
+	ending := context.AfterFunc(ctx, func() {
+		fmt.Fprintln(screen, "ending: what is being sent may finish; a second Ctrl-C cuts it off")
+	})
+	defer ending()
 	stop := q.follow(ctx, screen, tally, r.watch)
 	if r.watch {
 		err = client.Run(ctx)
@@ -107,6 +117,10 @@ func (r *queueRun) client(q *mailQueue, tally *queueTally, screen *liveScreen) (
 	config, err := r.app.clientConfig(true, slog.New(slog.NewTextHandler(screen, nil)))
 	if err != nil {
 		return nil, nil, err
+	}
+	if store, ok := config.Accounts.(*accounts.Store); ok {
+		watch := &accountWatch{Store: store, told: screen, errs: make(map[string]error)}
+		config.Accounts, q.unusable = watch, watch.unusable
 	}
 	config.Queue = q.Store
 	config.OnJob = func(e kaizen.JobEvent) {
@@ -158,6 +172,23 @@ type runReport struct {
 	Unknown int64    `json:"unknown"`
 	Left    int      `json:"left"` // that wait, held ones not among them
 	Error   *failure `json:"error,omitempty"`
+
+	stuck error // why an account with jobs sends nothing until a person helps
+}
+
+// stuck is why the first such account sends nothing, with the exit code.
+func stuck(s *kaizen.Situation) error {
+	codes := map[kaizen.WhyCode]exitCode{kaizen.WhyStopped: exitNoPerm, kaizen.WhyUnusable: exitConfig, kaizen.WhyNoAccount: exitConfig}
+	for i := range s.Stats.Lanes {
+		l := &s.Stats.Lanes[i]
+		if l.Count[queue.Queued] == 0 {
+			continue
+		}
+		if w := s.Account(l.Name); codes[w.Code] != 0 {
+			return withCode(codes[w.Code], fmt.Errorf("%s left: %s", plural(l.Count[queue.Queued], "job"), flat(w.Sentence)))
+		}
+	}
+	return nil
 }
 
 func (r *queueRun) report(ctx context.Context, q *mailQueue, tally *queueTally, ran error) error {
@@ -166,8 +197,11 @@ func (r *queueRun) report(ctx context.Context, q *mailQueue, tally *queueTally, 
 	if is[*queue.LockedError](ran) {
 		return withCode(exitTempFail, ran)
 	}
-	now, err := q.Stats(context.WithoutCancel(ctx), q.now)
-	s.Left = now.Total(queue.Queued, queue.Active)
+	q.now = time.Now()
+	now, err := q.situation(context.WithoutCancel(ctx))
+	if err == nil {
+		s.Left, s.stuck = now.Stats.Total(queue.Queued, queue.Active), stuck(now)
+	}
 	failed := errors.Join(s.verdict(ctx, ran, r.watch), err)
 	if r.json {
 		s.Error = failureOf(ctx, failed)
@@ -191,6 +225,8 @@ func (s *runReport) verdict(ctx context.Context, ran error, watch bool) error {
 		return ran
 	case s.Unknown > 0:
 		return withCode(exitUnknown, fmt.Errorf("%s may have been sent, or not: 'kaizen queue list --unknown' lists them", plural(int(s.Unknown), "job")))
+	case s.stuck != nil:
+		return s.stuck
 	case s.Failed > 0:
 		return withCode(exitUnavailable, fmt.Errorf("%s failed: 'kaizen queue list --state failed' lists them", plural(int(s.Failed), "job")))
 	case s.Expired > 0:

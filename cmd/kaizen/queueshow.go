@@ -88,9 +88,9 @@ func (p *page) job(d *queue.Details, now time.Time) {
 	}
 	state := d.State.String()
 	if d.Doubt {
-		state += p.app.paint(p.app.stdout, "33", " (a server may have taken it in an earlier try)")
+		state += " (a server may have taken it in an earlier try)"
 	}
-	p.row("State", "%s", p.app.paint(p.app.stdout, stateColour(d.State), state))
+	p.painted("State", stateColour(d.State), state)
 	p.row("Account", "%s", printable(d.Lane))
 	p.row("From", "%s", printable(orEmptyPath(d.Envelope.From)))
 	p.row("Subject", "%s", flat(d.Subject))
@@ -181,7 +181,7 @@ func (p *page) recipients(to []queue.Recipient) {
 		if r.State != queue.Queued || !r.Reply.IsZero() {
 			text = padded(r.Address, width) + "  " + r.State.String() + "  " + replyWords(r.Reply)
 		}
-		p.row([]string{"To", ""}[min(i, 1)], "%s", p.app.paint(p.app.stdout, stateColour(r.State), strings.TrimRight(onOneLine(text), " ")))
+		p.painted([]string{"To", ""}[min(i, 1)], stateColour(r.State), strings.TrimRight(onOneLine(text), " "))
 	}
 }
 

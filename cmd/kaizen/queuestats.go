@@ -110,9 +110,11 @@ func dueInShort(l *queue.Lane, now time.Time) string {
 func (a *app) printLaneNotes(s *queueStats) error {
 	p := a.page()
 	p.row("\n"+padded("Delivering", pageName), "%s", deliveringInWords(s))
+	name := "Waits"
 	for i := range s.Accounts {
 		if w := &s.Accounts[i].Why; w.Code != kaizen.WhyNothing && w.Code != kaizen.WhyNoDelivery {
-			p.row([]string{"Waits", ""}[min(i, 1)], "%s", flat(w.Sentence))
+			p.row(name, "%s", flat(w.Sentence))
+			name = ""
 			if w.Advice != "" {
 				p.row("", "%s", "  What to do: "+flat(w.Advice)+".")
 			}

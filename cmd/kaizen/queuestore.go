@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/accounts"
 	"github.com/kaizenmail/kaizen/queue/sqlite"
 )
 
@@ -32,6 +36,9 @@ type mailQueue struct {
 	app *app
 	dir string
 	now time.Time // of the command
+	// unusable tells of an account why it cannot be used, as far as one knows
+	// without its password; nil: nothing is known.
+	unusable func(account string) error
 }
 
 // openQueue opens the queue, and makes it if there is none.
@@ -87,7 +94,8 @@ func (q *mailQueue) situation(ctx context.Context) (*kaizen.Situation, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &kaizen.Situation{Now: q.now, Stats: stats, Known: q.app.knowsAccount()}
+	s := &kaizen.Situation{Now: q.now, Stats: stats, Unusable: q.unusable}
+	q.app.readAccounts(s)
 	if dir, err := q.app.stateDir(); err == nil && dir != noState {
 		if s.Accounts, err = kaizen.ReadStatus(dir); err != nil {
 			q.app.warn("%v", err)
@@ -96,20 +104,54 @@ func (q *mailQueue) situation(ctx context.Context) (*kaizen.Situation, error) {
 	return s, nil
 }
 
-// knowsAccount tells whether the account files have an account; nil if they cannot
-// be read, which others tell.
-func (a *app) knowsAccount() func(name string) bool {
+// readAccounts tells which accounts the files have, and which of them are wrong. That
+// they cannot be read at all is told by those who send.
+func (a *app) readAccounts(s *kaizen.Situation) {
 	store, err := a.store()
 	if err != nil {
-		return nil
+		return
 	}
 	entries, err := store.Entries()
 	if err != nil {
-		return nil
+		return
 	}
-	known := make(map[string]bool, len(entries))
+	known := make(map[string]error, len(entries))
 	for _, e := range entries {
-		known[e.Name] = true
+		_, known[e.Name] = e.Account()
 	}
-	return func(name string) bool { return known[name] }
+	s.Known = func(name string) bool { _, ok := known[name]; return ok }
+	if s.Unusable == nil {
+		s.Unusable = func(name string) error { return known[name] }
+	}
+}
+
+// accountWatch remembers which accounts could not be had.
+type accountWatch struct {
+	*accounts.Store
+	told io.Writer
+
+	mu   sync.Mutex // guards what follows
+	errs map[string]error
+}
+
+// Account finds an account, and tells once if it cannot be had.
+func (w *accountWatch) Account(ctx context.Context, name string) (kaizen.Account, error) {
+	account, err := w.Store.Account(ctx, name)
+	if ctx.Err() != nil || is[*accounts.NotFoundError](err) {
+		return account, err
+	}
+	w.mu.Lock()
+	before := w.errs[name]
+	w.errs[name] = err
+	w.mu.Unlock()
+	if err != nil && (before == nil || before.Error() != err.Error()) {
+		fmt.Fprintf(w.told, "account %s cannot be used: %s\n", printable(name), flat(err.Error()))
+	}
+	return account, err
+}
+
+func (w *accountWatch) unusable(account string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.errs[account]
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -13,12 +14,14 @@ type tableColumn struct {
 	// least is how many columns of the terminal it needs at least; 0: it is never
 	// cut. What room is left goes to those that are cut.
 	least  int
+	spare  int                  // where there is little room, columns are left out, the lowest number first; 0: never
 	colour func(row int) string // "": none
 }
 
 // printTable writes a table, as wide as the terminal at most.
 func (a *app) printTable(columns []tableColumn, rows [][]string) error {
 	width, _ := screenSize(a.stdout)
+	columns, rows = leaveOut(columns, rows, width)
 	widths := tableWidths(columns, rows, width)
 	var b strings.Builder
 	titles := make([]string, len(columns))
@@ -36,6 +39,29 @@ func (a *app) printTable(columns []tableColumn, rows [][]string) error {
 	}
 	_, err := io.WriteString(a.stdout, b.String())
 	return written(err)
+}
+
+// leaveOut leaves columns out until the others have room. 0: any width is there.
+func leaveOut(columns []tableColumn, rows [][]string, room int) ([]tableColumn, [][]string) {
+	for room > 0 {
+		total, out := -gap, -1
+		for i, width := range tableWidths(columns, rows, 1) {
+			total += width + gap
+			if n := columns[i].spare; n > 0 && (out < 0 || n < columns[out].spare) {
+				out = i
+			}
+		}
+		if total <= room || out < 0 {
+			break
+		}
+		columns = slices.Concat(columns[:out], columns[out+1:])
+		less := make([][]string, len(rows))
+		for i, row := range rows {
+			less[i] = slices.Concat(row[:out], row[out+1:])
+		}
+		rows = less
+	}
+	return columns, rows
 }
 
 // tableWidths shares the room: columns that can be cut get their least, then what
@@ -106,15 +132,26 @@ const pageName = 13 // columns of a name
 
 // row writes one; an empty value is left out.
 func (p *page) row(name, format string, values ...any) {
-	value := fmt.Sprintf(format, values...)
+	p.painted(name, "", fmt.Sprintf(format, values...))
+}
+
+// painted writes one in a colour; "": in none.
+func (p *page) painted(name, colour, value string) {
 	if value == "" || p.err != nil {
 		return
 	}
-	line := fmt.Sprintf("%-*s%s", pageName, name, value)
-	lines := []string{line}
+	lines := []string{value}
 	if p.width > 2*pageName {
-		lines = wrapWidth(line, p.width, pageName)
+		lines = wrapWidth(value, p.width-pageName, 0)
 	}
-	_, err := fmt.Fprintln(p.app.stdout, strings.Join(lines, "\n"))
+	var b strings.Builder
+	for _, line := range lines {
+		if colour != "" {
+			line = p.app.paint(p.app.stdout, colour, line)
+		}
+		b.WriteString(padded(name, pageName) + line + "\n")
+		name = ""
+	}
+	_, err := io.WriteString(p.app.stdout, b.String())
 	p.err = written(err)
 }

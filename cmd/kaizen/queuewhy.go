@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/queue"
@@ -69,28 +71,25 @@ func (q *mailQueue) whyAccount(cmd *cobra.Command, name string) (kaizen.Why, err
 	return s.Account(name), nil
 }
 
-// account finds an account that is configured, or has a lane.
+// account finds an account that has jobs, or is configured.
 func (q *mailQueue) account(s *kaizen.Situation, name string) (string, bool) {
-	for _, l := range s.Stats.Lanes {
-		if l.Name == name {
-			return name, true
-		}
+	has := func(name string) bool {
+		return slices.ContainsFunc(s.Stats.Lanes, func(l queue.Lane) bool { return l.Name == name })
 	}
-	if store, err := q.app.store(); err == nil {
-		if e, err := store.Entry(name); err == nil {
-			return e.Name, true
-		}
+	if has(name) {
+		return name, true
 	}
-	return name, false
+	proper := q.app.properName(name)
+	return proper, has(proper) || s.Known != nil && s.Known(proper)
 }
 
 // accountNow is the account that an argument names.
 func (q *mailQueue) accountNow(ctx context.Context, cmd *cobra.Command, name string) (string, error) {
-	stats, err := q.Stats(ctx, q.now)
+	s, err := q.situation(ctx)
 	if err != nil {
 		return "", err
 	}
-	name, ok := q.account(&kaizen.Situation{Stats: stats}, name)
+	name, ok := q.account(s, name)
 	if !ok {
 		return "", misuse(cmd, fmt.Errorf("no account %s: it is not configured, and the queue has no jobs for it", name))
 	}
@@ -98,10 +97,10 @@ func (q *mailQueue) accountNow(ctx context.Context, cmd *cobra.Command, name str
 }
 
 func (a *app) printWhy(w *kaizen.Why) error {
-	text := flat(w.Sentence) + ".\n"
+	lines := []string{upperFirst(flat(w.Sentence)) + "."}
 	if w.Advice != "" {
-		text += "What to do: " + flat(w.Advice) + ".\n"
+		lines = append(lines, "What to do: "+flat(w.Advice)+".")
 	}
-	_, err := fmt.Fprint(a.stdout, upperFirst(text))
+	_, err := fmt.Fprintln(a.stdout, strings.Join(a.statusView(false).wrap(lines, 2), "\n"))
 	return written(err)
 }

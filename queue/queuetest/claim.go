@@ -221,7 +221,7 @@ func wantsInOrder(f *fixture) {
 func claimIndependent(f *fixture) {
 	mine := f.put(job("mine"), job("mine", priority(queue.High)), job("mine", due(epoch.Add(time.Hour))))
 	body := queue.Octets([]byte("shared"))
-	for n := range 100 {
+	for n := range otherJobs / 1000 {
 		batch := make([]queue.Submission, 1000)
 		for i := range batch {
 			s := job(fmt.Sprint("other", i%3), priority(queue.Priority(i%4)), due(epoch.Add(time.Duration(n%3)*time.Hour)))
@@ -234,13 +234,13 @@ func claimIndependent(f *fixture) {
 	f.ok(f.store.Pause(f.ctx, f.now, "other0", "blocked"))
 	got := f.want(queue.Want{Lane: "mine", Count: 10})
 	if len(got.Claims) != 2 || got.Claims[0].Job.ID != mine[1] || got.Claims[1].Job.ID != mine[0] || !got.Next.Equal(epoch.Add(time.Hour)) {
-		f.Fatalf("beside 100,000 other jobs: %s", text(got))
+		f.Fatalf("beside %d other jobs: %s", otherJobs, text(got))
 	}
 	var queued int
 	for _, l := range f.stats().Lanes {
 		queued += l.Count[queue.Queued]
 	}
-	f.same("queued jobs", queued, 100_001)
+	f.same("queued jobs", queued, otherJobs+1)
 }
 
 // Invariant 18, for all of order.

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -22,10 +24,7 @@ func (s *Store) Changes(ctx context.Context, _ time.Time) ([]string, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names := make([]string, 0, len(s.changed))
-	for name := range s.changed {
-		names = append(names, name)
-	}
+	names := slices.Sorted(maps.Keys(s.changed))
 	clear(s.changed)
 	return names, nil
 }
@@ -43,12 +42,12 @@ func (s *Store) note(lanes []string) {
 // none, and nothing is written.
 func (s *Store) collect(ctx context.Context) error {
 	touched := false
-	c, err := s.readers.take(ctx, s)
+	c, err := s.quick.take(ctx, s)
 	if err != nil {
 		return err
 	}
 	_, touched, err = c.number("SELECT lane FROM touched LIMIT 1")
-	s.readers.give(c, s)
+	s.quick.give(c, s)
 	if err != nil {
 		return s.diskError("read", err)
 	}

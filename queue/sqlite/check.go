@@ -44,7 +44,8 @@ func (f Finding) String() string {
 // database itself (PRAGMA integrity_check), that each job can be read, is in exactly
 // one place and has the history it should have, that the counters are right, that
 // each body is there and is what it was, and that nothing is left over. It changes
-// nothing. Its cost grows with the queue: all of it is read.
+// nothing. Its cost grows with the queue: all of it is read, and the log grows
+// meanwhile.
 func (s *Store) Check(ctx context.Context) (report Report, err error) {
 	if err := s.enter(ctx); err != nil {
 		return report, err

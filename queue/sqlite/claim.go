@@ -196,7 +196,7 @@ func (s *Store) handOut(now time.Time, takings []*taking) ([]queue.Claimed, erro
 // unpack makes claims of rows, and puts aside what is damaged.
 func (s *Store) unpack(now time.Time, k *taking) error {
 	damaged := map[queue.Token]error{}
-	err := s.read(context.Background(), func(c *conn) error {
+	err := s.readOver(context.Background(), &s.quick, func(c *conn) error {
 		for i, r := range k.rows {
 			claim := queue.Claim{Token: k.tokens[i], Begun: k.begun[i]}
 			var wrong error

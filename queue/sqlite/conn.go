@@ -161,15 +161,19 @@ func text(s string) any {
 // read gives work a connection for reading, and one state of the database for all
 // its statements. What this process put without waiting is there already.
 func (s *Store) read(ctx context.Context, work func(*conn) error) error {
+	return s.readOver(ctx, &s.readers, work)
+}
+
+func (s *Store) readOver(ctx context.Context, from *readers, work func(*conn) error) error {
 	if s.unsaved.Load() > 0 {
 		// If that fails, it is not there yet.
 		_ = s.write(ctx, nothing, 0, func(*tx) error { return nil })
 	}
-	c, err := s.readers.take(ctx, s)
+	c, err := from.take(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer s.readers.give(c, s)
+	defer from.give(c, s)
 	c.SetInterrupt(ctx)
 	err = c.run("BEGIN")
 	if err == nil {

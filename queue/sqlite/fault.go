@@ -19,9 +19,15 @@ type DiskError struct {
 	Err   error
 }
 
+const saving = "save"
+
 // Error tells what was tried, where, and what to do.
 func (e *DiskError) Error() string {
-	return fmt.Sprintf("cannot %s in the queue %s, so that nothing was acknowledged: %v; %s", e.Tried, e.Dir, e.Err, e.advice())
+	so := ""
+	if e.Tried == saving {
+		so = ", so that nothing was acknowledged"
+	}
+	return fmt.Sprintf("cannot %s in the queue %s%s: %v; %s", e.Tried, e.Dir, so, e.Err, e.advice())
 }
 
 // Unwrap returns the cause.
@@ -90,6 +96,7 @@ func breaks(err error) bool {
 func (s *Store) abandon() {
 	s.era.Add(1)
 	s.readers.clear()
+	s.quick.clear()
 	if s.writer != nil {
 		_ = s.writer.end(false)
 		s.writer = nil

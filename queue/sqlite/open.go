@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -27,7 +28,7 @@ type Options struct {
 	// could not be written, that a checkpoint failed. Default: [slog.Default].
 	Logger *slog.Logger
 	// CacheKB is how much of the database the writing connection keeps in memory;
-	// default 16384 (16 MB). Up to four that read have 4 MB each.
+	// default 16384 (16 MB). Up to six that read have 4 MB each.
 	CacheKB int
 }
 
@@ -47,11 +48,13 @@ type Store struct {
 	walLong    atomic.Bool // so that the writer should begin it anew
 	mind       chan struct{}
 
-	writer  *conn         // of the goroutine that writes
-	lost    []queue.Token // of claims that failed, and may be there all the same
-	failed  []*operation  // for which nobody waits
-	era     atomic.Int64  // counts how often the database was closed as it had failed
+	writer  *conn                // of the goroutine that writes
+	lost    []queue.Token        // of claims that failed, and may be there all the same
+	doubted map[queue.Token]bool // of settlements that failed so
+	failed  []*operation         // for which nobody waits
+	era     atomic.Int64         // counts how often the database was closed as it had failed
 	readers readers
+	quick   readers // for a delivery
 	lanes   lanes
 	ids     ids
 	unsaved atomic.Int64 // operations for which nobody waits
@@ -82,8 +85,10 @@ func open(dir, vfs string, o Options) (*Store, error) {
 		operations: make(chan *operation, 2*maxBatch),
 		mind:       make(chan struct{}, 1),
 		readers:    readers{slots: make(chan struct{}, maxReaders)},
+		quick:      readers{slots: make(chan struct{}, maxQuick)},
 		lanes:      lanes{ids: map[string]int64{}, names: map[int64]string{}},
 		changed:    map[string]bool{},
+		doubted:    map[queue.Token]bool{},
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -115,7 +120,23 @@ func (s *Store) prepare() error {
 	if err := safefile.Lock(ctx, f); err != nil {
 		return s.diskError("open", err)
 	}
-	return s.reopen()
+	if err := s.reopen(); err != nil {
+		return err
+	}
+	if err := s.syncFolder(); err != nil {
+		return errors.Join(s.diskError("open", err), s.writer.end(false))
+	}
+	return nil
+}
+
+// syncFolder has the queue, which may be new, survive a power failure. The folder
+// that it is in may be one that we must not read; then it was there before.
+func (s *Store) syncFolder() error {
+	err := safefile.SyncDir(filepath.Dir(s.dir))
+	if errors.Is(err, fs.ErrPermission) {
+		err = nil
+	}
+	return errors.Join(err, safefile.SyncDir(s.dir))
 }
 
 // reopen opens the connection that writes.
@@ -217,6 +238,7 @@ func (s *Store) Close() error {
 	close(s.operations)
 	s.writing.Wait()
 	s.readers.clear()
+	s.quick.clear()
 	var err error
 	if s.writer != nil {
 		err = s.writer.end(true)

@@ -14,6 +14,7 @@ type readers struct {
 
 const (
 	maxReaders    = 4
+	maxQuick      = 2 // of those that read for a delivery, which must not wait for people's lists
 	readerCacheKB = 4 << 10
 )
 

@@ -27,9 +27,10 @@ type operation struct {
 	octets int
 	state  atomic.Int32 // waiting, taken, given up
 	err    error
-	done   chan error // nil: nobody waits
-	after  func()     // if nobody waits: called when it is done or has failed
-	tokens []queue.Token
+	done   chan error    // nil: nobody waits
+	after  func()        // if nobody waits: called when it is done or has failed
+	tokens []queue.Token // of claims
+	settle []queue.Token // of settlements
 }
 
 const (
@@ -142,7 +143,7 @@ func (s *Store) commit(batch []*operation) {
 		}
 	case len(batch) == 1 || breaks(err) || errors.Is(err, sqlite3.BUSY):
 		for _, op := range batch {
-			s.answer(op, s.diskError("save", err))
+			s.answer(op, s.diskError(saving, err))
 		}
 	default:
 		for i := range batch {
@@ -188,6 +189,9 @@ func (s *Store) transact(batch []*operation) error {
 	if breaks(err) {
 		for _, op := range batch {
 			s.lost = append(s.lost, op.tokens...)
+			for _, token := range op.settle {
+				s.doubted[token] = true
+			}
 		}
 		s.abandon()
 		return err
@@ -209,12 +213,15 @@ func (t *tx) attempt(batch []*operation) error {
 	}
 	if len(t.s.lost) > 0 {
 		if err := t.disown(t.s.lost); err != nil {
+			if !breaks(err) {
+				t.s.lost = nil // the next Recover settles them
+			}
 			return err
 		}
 	}
 	for _, op := range batch {
 		t.op = op
-		op.tokens = nil
+		op.tokens, op.settle = nil, nil
 		if op.err = op.do(t); t.failed != nil {
 			return t.failed
 		}
