@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -74,6 +75,7 @@ type queueScreen struct {
 	marks []rateMark
 	state *kaizen.Situation // of a second ago at most; nil: not known yet
 	asked time.Time
+	told  []string // accounts that sent nothing, and why, when that was last written
 }
 
 // glance is how often the store is asked how many jobs are left.
@@ -122,7 +124,7 @@ func (s *queueScreen) show(ctx context.Context, out *liveScreen, now time.Time) 
 		return
 	}
 	if !out.redraw {
-		fmt.Fprintln(out, s.summary(now, 0))
+		fmt.Fprintln(out, strings.Join(append([]string{s.summary(now, 0)}, s.news()...), "\n"))
 		return
 	}
 	width, height := screenSize(s.queue.app.stderr)
@@ -170,6 +172,25 @@ func (s *queueScreen) waits() (lines []string) {
 		}
 		lines = append(lines, "  "+flat(w.Sentence))
 	}
+	return lines
+}
+
+// news are the accounts that send nothing at present, if they are others than before
+// or have other reasons.
+func (s *queueScreen) news() (lines []string) {
+	var stuck []string
+	for i := range s.state.Stats.Lanes {
+		name := s.state.Stats.Lanes[i].Name
+		switch w := s.state.Account(name); w.Code {
+		case kaizen.WhyPaused, kaizen.WhyNoAccount, kaizen.WhyUnusable, kaizen.WhyStopped, kaizen.WhyDown, kaizen.WhyQuota, kaizen.WhyNotBefore:
+			stuck = append(stuck, name, string(w.Code))
+			lines = append(lines, "  "+flat(w.Sentence))
+		}
+	}
+	if slices.Equal(stuck, s.told) {
+		return nil
+	}
+	s.told = stuck
 	return lines
 }
 

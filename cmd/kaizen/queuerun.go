@@ -94,6 +94,13 @@ func (r *queueRun) run(ctx context.Context, q *mailQueue) error {
 	if err != nil {
 		return err
 	}
+	if r.watch && !r.json {
+		fmt.Fprintf(r.app.stderr, "delivering from %s\n", q.dir)
+	}
+	ending := context.AfterFunc(ctx, func() {
+		fmt.Fprintln(screen, "ending: what is being sent may finish; a second Ctrl-C cuts it off")
+	})
+	defer ending()
 	stop := q.follow(ctx, screen, tally, r.watch)
 	if r.watch {
 		err = client.Run(ctx)
