@@ -18,6 +18,7 @@ type scenario struct {
 func scenarios(o *options) (all []scenario) {
 	if o.injected {
 		all = append(all,
+			scenario{"a receipt follows its fsync", needsStrace, receiptsFollowSyncs},
 			scenario{"killed at a write", needsStrace, killedAtWrites},
 			scenario{"fsync fails (EIO)", needsStrace, failing("fsync,fdatasync:error=EIO:when=6+25", "(?i)input/output|I/O error")},
 			scenario{"writing fails (ENOSPC)", needsStrace, failing("pwrite64:error=ENOSPC:when=60+300", "I/O error")},
