@@ -50,7 +50,11 @@ func TestQueueStoreFails(t *testing.T) {
 				o.config.Logger = slog.New(slog.NewTextHandler(&log, nil))
 				o.reopen()
 				defer o.close()
-				ids := o.put(letters("ses", "m", 1000)...)
+				list := letters("ses", "m", 1000)
+				for i := range list {
+					list[i].Unknown = queue.Never // others begin with their claim
+				}
+				ids := o.put(list...)
 				o.run()
 				pass(500 * time.Millisecond)
 				before := s.Stats().Accepted

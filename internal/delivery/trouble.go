@@ -49,9 +49,10 @@ func (r *runner) sick(c call, err error) {
 	r.mu.Lock()
 	first := !r.anyLocked()
 	r.failing[c] = err
-	if c < hindering {
+	// What fails during a pause was begun before it, and says nothing new.
+	if now := time.Now(); c < hindering && !now.Before(r.retryAt) {
 		r.pauses++
-		r.retryAt = time.Now().Add(storePause(r.pauses))
+		r.retryAt = now.Add(storePause(r.pauses))
 	}
 	r.mu.Unlock()
 	if first {

@@ -168,10 +168,15 @@ func TestOrphans(t *testing.T) {
 	if _, err := s.Recover(t.Context(), noon); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SweepNow(t.Context()); err != nil {
-		t.Fatal(err)
+	files := bodyFiles(t, s)
+	for i := 0; len(files) > 1 && i < 100; i++ { // Recover sweeps, too: one lets the other
+		if err := s.SweepNow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(10 * time.Millisecond)
+		files = bodyFiles(t, s)
 	}
-	if files := bodyFiles(t, s); len(files) != 1 || files[0] != kept[0] {
+	if len(files) != 1 || files[0] != kept[0] {
 		t.Errorf("%q", files)
 	}
 	check(t, s)

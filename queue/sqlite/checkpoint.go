@@ -38,6 +38,7 @@ func (s *Store) checkpoint() {
 		}
 	}()
 	copied := 0
+	var failing error // told once: it is tried after each commit
 	for {
 		select {
 		case <-s.ended.Done():
@@ -51,34 +52,36 @@ func (s *Store) checkpoint() {
 			_ = c.end(false)
 			c = nil
 		}
-		copied = s.copyLog(&c)
+		var err error
+		if copied, err = s.copyLog(&c); err != nil && failing == nil {
+			s.log.Warn("the queue's log cannot be copied into its database yet", "dir", s.dir, "err", err)
+		}
+		failing = err
 	}
 }
 
 // copyLog does one checkpoint that nobody waits for, and returns how much of the
 // log is copied.
-func (s *Store) copyLog(c **conn) (copied int) {
-	var err error
+func (s *Store) copyLog(c **conn) (copied int, err error) {
 	if *c == nil {
 		if *c, err = s.connect(1 << 10); err != nil {
-			s.log.Warn("the queue's log cannot be copied into its database yet", "dir", s.dir, "err", err)
-			return 0
+			return 0, err
 		}
 	}
 	log, copied, err := (*c).WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
+	if errors.Is(err, sqlite3.BUSY) { // somebody else does it
+		return 0, nil
+	}
 	if err != nil {
-		if !errors.Is(err, sqlite3.BUSY) { // somebody else does it
-			s.log.Warn("the queue's log cannot be copied into its database yet", "dir", s.dir, "err", err)
-			_ = (*c).end(false)
-			*c = nil
-		}
-		return 0
+		_ = (*c).end(false)
+		*c = nil
+		return 0, err
 	}
 	crashpoint.Hit("checkpoint.middle") // the log is copied, and not begun anew
 	if log >= restartAt && log-copied < checkpointAt {
 		s.walLong.Store(true)
 	}
-	return copied
+	return copied, nil
 }
 
 // restartLog has the next commit begin the log anew, which under constant load would

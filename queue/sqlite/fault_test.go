@@ -219,3 +219,25 @@ func TestMemoryOnFullDisk(t *testing.T) {
 	}
 	check(t, s)
 }
+
+// A settlement whose fsync failed may be there all the same. Tried again, it is
+// no late one.
+func TestSettleAgainAfterSync(t *testing.T) {
+	t.Parallel()
+	s, d := onDisk(t)
+	id := put(t, s, mail("a", []byte("x")))[0]
+	token := claim(t, s, queue.Want{Lane: "a", Count: 1, Begin: true}).Claims[0].Token
+	d.failSyncs.Store(true)
+	if _, err := s.Settle(t.Context(), noon, []queue.Settlement{accepted(token)}); err == nil {
+		t.Fatal("no error")
+	}
+	d.failSyncs.Store(false)
+	settle(t, s, accepted(token))
+	if d := get(t, s, id); d.State != queue.Sent || len(d.History) != 1 || d.Attempts != 1 {
+		t.Errorf("%+v", d)
+	}
+	if errs, err := s.Settle(t.Context(), noon, []queue.Settlement{accepted(token)}); err != nil || !errors.Is(errs[0], queue.ErrStale) {
+		t.Errorf("settled twice: %v, %v", errs, err)
+	}
+	check(t, s)
+}

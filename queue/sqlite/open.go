@@ -48,10 +48,11 @@ type Store struct {
 	walLong    atomic.Bool // so that the writer should begin it anew
 	mind       chan struct{}
 
-	writer  *conn         // of the goroutine that writes
-	lost    []queue.Token // of claims that failed, and may be there all the same
-	failed  []*operation  // for which nobody waits
-	era     atomic.Int64  // counts how often the database was closed as it had failed
+	writer  *conn                // of the goroutine that writes
+	lost    []queue.Token        // of claims that failed, and may be there all the same
+	doubted map[queue.Token]bool // of settlements that failed so
+	failed  []*operation         // for which nobody waits
+	era     atomic.Int64         // counts how often the database was closed as it had failed
 	readers readers
 	quick   readers // for a delivery
 	lanes   lanes
@@ -87,6 +88,7 @@ func open(dir, vfs string, o Options) (*Store, error) {
 		quick:      readers{slots: make(chan struct{}, maxQuick)},
 		lanes:      lanes{ids: map[string]int64{}, names: map[int64]string{}},
 		changed:    map[string]bool{},
+		doubted:    map[queue.Token]bool{},
 	}
 	if s.log == nil {
 		s.log = slog.Default()

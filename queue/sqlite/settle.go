@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -83,6 +84,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, settlements []queue.S
 	err := s.write(ctx, settling, 0, func(t *tx) error {
 		errs = make([]error, len(settlements))
 		for i := range settlements {
+			t.op.settle = append(t.op.settle, settlements[i].Token)
 			if errs[i] = t.settle(now, &settlements[i], plains[i]); t.failed != nil {
 				return t.failed
 			}
@@ -118,9 +120,15 @@ func newPlain(now time.Time, s *queue.Settlement) (*plain, error) {
 
 func (t *tx) settle(now time.Time, s *queue.Settlement, p *plain) error {
 	c, err := t.standing(s.Token)
+	doubted := t.s.doubted[s.Token]
+	if doubted {
+		t.onCommit = append(t.onCommit, func() { delete(t.s.doubted, s.Token) })
+	}
 	switch {
 	case err != nil:
 		return err
+	case c == nil && doubted:
+		return t.settleAgain(now, s)
 	case c == nil:
 		return t.late(now, s)
 	}
@@ -159,6 +167,23 @@ func (t *tx) settlePlain(now time.Time, job queue.ID, c *claim, p *plain) (done 
 	}
 	t.count(c.lane, 'a', 's')
 	return true, t.finished(id, 's', at, c.expires)
+}
+
+// settleAgain is for a settlement that failed in its commit. If that is there all the
+// same, all is well.
+func (t *tx) settleAgain(now time.Time, s *queue.Settlement) error {
+	var latest queue.Entry
+	err := t.query(func(st *sqlite3.Stmt) bool {
+		latest, _ = decodeEntry(st.ColumnInt(0), st.ColumnRawBlob(1))
+		return false
+	}, "SELECT n, doc FROM history WHERE id=? ORDER BY n DESC", int64(s.Token.ID))
+	if err != nil {
+		return err
+	}
+	if again := s.LateEntry(now); latest.Kind != queue.Tried || latest.State != s.State || !reflect.DeepEqual(latest.Attempt, again.Attempt) {
+		return t.late(now, s)
+	}
+	return nil
 }
 
 // late notes a settlement whose token does not stand any more.

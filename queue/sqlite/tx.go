@@ -13,6 +13,8 @@ type tx struct {
 	fresh map[string]int64 // lanes that it made
 	woken map[int64]bool   // lanes in which there may be more to claim
 	drawn span             // IDs it reserved
+
+	onCommit []func()
 }
 
 type tallied struct {
@@ -49,6 +51,9 @@ func (t *tx) committed() {
 	t.s.lost = nil
 	t.s.lanes.learn(t.fresh)
 	t.s.ids.add(t.drawn)
+	for _, do := range t.onCommit {
+		do()
+	}
 	if len(t.woken) == 0 {
 		return
 	}

@@ -27,9 +27,10 @@ type operation struct {
 	octets int
 	state  atomic.Int32 // waiting, taken, given up
 	err    error
-	done   chan error // nil: nobody waits
-	after  func()     // if nobody waits: called when it is done or has failed
-	tokens []queue.Token
+	done   chan error    // nil: nobody waits
+	after  func()        // if nobody waits: called when it is done or has failed
+	tokens []queue.Token // of claims
+	settle []queue.Token // of settlements
 }
 
 const (
@@ -188,6 +189,9 @@ func (s *Store) transact(batch []*operation) error {
 	if breaks(err) {
 		for _, op := range batch {
 			s.lost = append(s.lost, op.tokens...)
+			for _, token := range op.settle {
+				s.doubted[token] = true
+			}
 		}
 		s.abandon()
 		return err
@@ -217,7 +221,7 @@ func (t *tx) attempt(batch []*operation) error {
 	}
 	for _, op := range batch {
 		t.op = op
-		op.tokens = nil
+		op.tokens, op.settle = nil, nil
 		if op.err = op.do(t); t.failed != nil {
 			return t.failed
 		}

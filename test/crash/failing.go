@@ -16,12 +16,11 @@ import (
 func failing(injection, words string) func(*run) ([]string, error) {
 	return func(r *run) (violations []string, err error) {
 		trace := filepath.Join(r.dir, "trace")
-		r.prefix = []string{"strace", "-f", "-qq", "-y", "--seccomp-bpf", "-o", trace,
-			"-e", "trace=openat,close," + strings.SplitN(injection, ":", 2)[0], "-e", "inject=" + injection}
+		r.prefix = func() []string { return strace(trace, injection) }
 		if violations, err = r.live(); err != nil || len(violations) > 0 {
 			return violations, err
 		}
-		r.prefix = nil
+		r.prefix = noPrefix
 		said := r.ledger.complaints()
 		if !regexp.MustCompile(words).MatchString(said) {
 			violations = append(violations, fmt.Sprintf("no error says %q: %q", words, said))
@@ -40,7 +39,44 @@ func failing(injection, words string) func(*run) ([]string, error) {
 	}
 }
 
-func needsStrace(programs) string {
+// strace starts a program some of whose system calls go wrong.
+func strace(trace, injection string) []string {
+	calls, _, _ := strings.Cut(injection, ":")
+	args := []string{"strace", "-f", "-qq", "-y", "-o", trace, "-e", "trace=openat,close," + calls, "-e", "inject=" + injection}
+	if strings.Contains(injection, "error=") {
+		args = append(args, "--seccomp-bpf") // faster, and does not know signals
+	}
+	return args
+}
+
+// lives is how often a process is killed at a write.
+const lives = 15
+
+// killedAtWrites kills the process that delivers when it is about to write to, or
+// to synchronise, the queue's files: in the midst of commits, checkpoints and
+// bodies.
+func killedAtWrites(r *run) (violations []string, err error) {
+	left := lives
+	r.prefix = func() []string {
+		if left == 0 {
+			return nil
+		}
+		left--
+		injection := fmt.Sprintf("pwrite64:signal=KILL:when=%d", 1+r.dice.IntN(60))
+		if left%3 == 0 {
+			injection = fmt.Sprintf("fsync,fdatasync,ftruncate,renameat,unlinkat:signal=KILL:when=%d", 1+r.dice.IntN(15))
+		}
+		return strace(filepath.Join(r.dir, "trace"), injection)
+	}
+	violations, err = r.live()
+	r.say("killed %d times;", r.deaths)
+	if r.deaths == 0 {
+		violations = append(violations, "it was never killed")
+	}
+	return violations, err
+}
+
+func needsStrace() string {
 	return needs("strace")
 }
 

@@ -14,7 +14,7 @@ import (
 // small is a file system in memory.
 type small struct{ dir string }
 
-func needsMount(programs) string {
+func needsMount() string {
 	if os.Geteuid() != 0 {
 		return "mounting a small file system needs root"
 	}

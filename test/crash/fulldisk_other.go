@@ -2,7 +2,7 @@
 
 package main
 
-func needsMount(programs) string { return "a small file system is mounted on Linux alone" }
+func needsMount() string { return "a small file system is mounted on Linux alone" }
 
 func fullWhileQueueing(*run) ([]string, error)   { return nil, nil }
 func fullWhileDelivering(*run) ([]string, error) { return nil, nil }

@@ -20,13 +20,6 @@ import (
 // whether it was sent.
 const exitUnknown = 79
 
-func needsQueueCommands(built programs) string {
-	if err := exec.Command(built.kaizen, "queue", "run", "--help").Run(); err != nil {
-		return "the program has no queue commands"
-	}
-	return ""
-}
-
 // rows is how many people the program writes to.
 const rows = 300
 

@@ -29,11 +29,12 @@ type run struct {
 	letters  []task.Letter
 	ledger   *ledger
 	server   *smtptest.Server
-	gate     chan struct{} // closed when the producer has finished
-	prefix   []string      // what starts the process that delivers; default: nothing
-	folder   string        // of the queue
-	stocked  bool          // takeStock was called
-	said     string        // what is told of it
+	gate     chan struct{}   // closed when the producer has finished
+	prefix   func() []string // what starts the process that delivers
+	folder   string          // of the queue
+	deaths   int             // of its processes
+	stocked  bool            // takeStock was called
+	said     string          // what is told of it
 	tally    tally
 
 	mu      sync.Mutex // guards what follows, and dice while processes run
@@ -53,7 +54,7 @@ type report struct {
 func newRun(seed uint64, dir string, built programs, points []point, count int) *run {
 	dice := rand.New(rand.NewPCG(seed, 0))
 	r := &run{seed: seed, dir: dir, folder: filepath.Join(dir, "queue"), programs: built, dice: dice, ledger: newLedger(),
-		current: map[role]*worker{}, done: map[string]int{}}
+		current: map[role]*worker{}, done: map[string]int{}, prefix: noPrefix}
 	if len(points) > 0 {
 		r.first = points[seed%uint64(len(points))].name
 		r.kills = plan(seed, dice, points)
@@ -66,6 +67,8 @@ func newRun(seed uint64, dir string, built programs, points []point, count int) 
 	r.ledger.onTick = r.tick
 	return r
 }
+
+func noPrefix() []string { return nil }
 
 // play runs until the queue is empty, and judges. An error says that nothing can be
 // said.
@@ -175,6 +178,7 @@ func exitOf(w *worker) <-chan struct{} {
 func (r *run) after(w *worker) (again *worker, violation string, err error) {
 	switch {
 	case w.wasKilled():
+		r.deaths++
 		if w.kill != nil {
 			r.mu.Lock()
 			r.done[w.kill.name]++
@@ -216,7 +220,7 @@ func (r *run) start(who role) (*worker, error) {
 	if who == deliverer {
 		args = append(args, "-deliver")
 	}
-	gate, prefix := r.gate, r.prefix
+	gate, prefix := r.gate, r.prefix()
 	if who == producer {
 		gate, prefix = make(chan struct{}), nil
 		close(gate)
