@@ -124,6 +124,7 @@ func (a *app) removeAccount(ctx context.Context, store *accounts.Store, name str
 		return err
 	}
 	fmt.Fprintf(a.stdout, "Removed %s.\n", name)
+	a.warnOfQueued(ctx, name)
 	names, err := store.Names()
 	if standard != name || len(names) == 0 || err != nil {
 		return err

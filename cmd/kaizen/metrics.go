@@ -57,9 +57,9 @@ type metricsServer struct {
 // metricsGoodbye is how long a scrape may take when the program ends.
 const metricsGoodbye = 2 * time.Second
 
-// serveMetrics serves the client's metrics at that address and says where. It
-// returns nil, which can be closed, if there is no address.
-func (a *app) serveMetrics(address metricsFlag, client *kaizen.Client) (*metricsServer, error) {
+// serveMetrics serves the client's metrics, and others, at that address and says
+// where. It returns nil, which can be closed, if there is no address.
+func (a *app) serveMetrics(address metricsFlag, client *kaizen.Client, others ...prometheus.Collector) (*metricsServer, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -71,17 +71,18 @@ func (a *app) serveMetrics(address metricsFlag, client *kaizen.Client) (*metrics
 		fmt.Fprintln(a.stderr, a.yellow("kaizen: warning:"), "not only this machine can read the metrics")
 	}
 	s := &metricsServer{served: make(chan error, 1)}
-	s.http.Handler = metricsHandler(kaizenprom.New(client, kaizenprom.Options{}))
+	s.http.Handler = metricsHandler(append(others, kaizenprom.New(client, kaizenprom.Options{}))...)
 	s.http.ReadHeaderTimeout, s.http.IdleTimeout = 5*time.Second, time.Minute
 	go func() { s.served <- s.http.Serve(listener) }()
 	fmt.Fprintf(a.stderr, "metrics at http://%s/metrics\n", listener.Addr())
 	return s, nil
 }
 
-// metricsHandler shows the collector, and the process with it.
-func metricsHandler(c prometheus.Collector) http.Handler {
+// metricsHandler shows what is collected, and the process with it.
+func metricsHandler(shown ...prometheus.Collector) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(c, collectors.NewGoCollector(), collectors.NewBuildInfoCollector(),
+	registry.MustRegister(shown...)
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewBuildInfoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}))

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/kaizenprom"
+	"github.com/kaizenmail/kaizen/queue/memory"
 )
 
 func TestMetricsFlag(t *testing.T) {
@@ -49,5 +52,19 @@ func TestMetricsServerCloses(t *testing.T) {
 	var none *metricsServer
 	if err := none.close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestMetricsOfAQueue(t *testing.T) {
+	t.Parallel()
+	client := kaizen.New(kaizen.Config{})
+	defer client.Close()
+	page := httptest.NewRecorder()
+	metricsHandler(kaizenprom.NewQueue(memory.New(), kaizenprom.Options{}), kaizenprom.New(client, kaizenprom.Options{})).
+		ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+	for _, want := range []string{"kaizen_queue_delivering 0", "go_goroutines"} {
+		if !strings.Contains(page.Body.String(), want) {
+			t.Errorf("no %s in\n%s", want, page.Body)
+		}
 	}
 }

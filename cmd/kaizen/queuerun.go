@@ -10,6 +10,7 @@ import (
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/accounts"
+	"github.com/kaizenmail/kaizen/kaizenprom"
 	"github.com/kaizenmail/kaizen/queue"
 	"github.com/spf13/cobra"
 )
@@ -132,7 +133,7 @@ func (r *queueRun) client(q *mailQueue, tally *queueTally, screen *liveScreen) (
 		}
 	}
 	client := kaizen.New(config)
-	metrics, err := r.app.serveMetrics(r.metrics, client)
+	metrics, err := r.app.serveMetrics(r.metrics, client, kaizenprom.NewQueue(q.Store, kaizenprom.Options{}))
 	if err != nil {
 		return nil, nil, errors.Join(err, client.Close())
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/accounts"
+	"github.com/kaizenmail/kaizen/queue"
 	"github.com/kaizenmail/kaizen/queue/sqlite"
 )
 
@@ -123,6 +124,23 @@ func (a *app) readAccounts(s *kaizen.Situation) {
 	if s.Unusable == nil {
 		s.Unusable = func(name string) error { return known[name] }
 	}
+}
+
+// warnOfQueued tells that there are jobs of an account that is gone. That it cannot be
+// known is told by all commands of the queue.
+func (a *app) warnOfQueued(ctx context.Context, account string) {
+	if made, err := a.hasQueue(); err != nil || !made {
+		return
+	}
+	_ = a.withQueue(func(q *mailQueue) error {
+		stats, err := q.Stats(ctx, q.now)
+		for _, l := range stats.Lanes {
+			if n := l.Count[queue.Queued] + l.Count[queue.Active] + l.Count[queue.Held]; l.Name == account && n > 0 {
+				a.warn("%s of %s in the queue: 'kaizen queue move --account %s --to-account OTHER' gives them to another account", plural(n, "job"), account, account)
+			}
+		}
+		return err
+	})
 }
 
 // accountWatch remembers which accounts could not be had.
