@@ -20,6 +20,7 @@ type outlet struct {
 // outlet resolves a lane's name into an account.
 func (c *Client) outlet(ctx context.Context, lane string) (delivery.Outlet, error) {
 	a, err := c.resolve(ctx, Account{Name: lane})
+	c.deliveries.found(lane, err)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package kaizen
 
 import (
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -12,6 +13,7 @@ type published struct {
 	Health    Health  `json:"health"`
 	Stats     Stats   `json:"stats"`
 	PerSecond float64 `json:"per_second"`
+	Unusable  string  `json:"unusable,omitempty"` // why the queue cannot send with it
 }
 
 const (
@@ -48,10 +50,23 @@ func (c *Client) published(paces *paces, now time.Time) (list []published) {
 	for _, h := range c.Health() {
 		i := slices.IndexFunc(stats, func(s Stats) bool { return s.Account == h.Account })
 		if i >= 0 {
-			list = append(list, published{h, stats[i], paces.of(h.Account, stats[i].Accepted, now)})
+			list = append(list, published{Health: h, Stats: stats[i], PerSecond: paces.of(h.Account, stats[i].Accepted, now)})
 		}
 	}
 	paces.last = now
+	return withUnusable(list, c.deliveries.shown())
+}
+
+// withUnusable tells of accounts that the queue has jobs for and cannot use.
+func withUnusable(list []published, unusable map[string]string) []published {
+	for _, name := range slices.Sorted(maps.Keys(unusable)) {
+		i := slices.IndexFunc(list, func(p published) bool { return p.Health.Account == name })
+		if i < 0 {
+			i = len(list)
+			list = append(list, published{Health: Health{Account: name}, Stats: Stats{Account: name}})
+		}
+		list[i].Unusable = unusable[name]
+	}
 	return list
 }
 

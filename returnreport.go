@@ -27,6 +27,26 @@ func (c *Client) report(j *queue.Job) {
 	}
 }
 
+// reportLate is how long after a job failed its sender is still told. A report that
+// is remembered no more could be sent twice.
+const reportLate = 24 * time.Hour
+
+// reportAgain reports jobs that failed when a process ended before it could.
+func (c *Client) reportAgain(ctx context.Context) {
+	const most = 1000
+	now := time.Now()
+	late := min(reportLate, c.config.Retention.WithDefaults().Sent/2)
+	jobs, err := c.config.Queue.List(ctx, now, queue.Filter{States: []queue.State{queue.Failed, queue.Expired}, Reverse: true, Limit: most})
+	if err != nil {
+		return // the run itself will tell
+	}
+	for i := range jobs {
+		if jobs[i].Report && (late < 0 || now.Sub(jobs[i].Ended) < late) {
+			c.report(&jobs[i])
+		}
+	}
+}
+
 func (c *Client) notice(ctx context.Context, j *queue.Job) *message.Report {
 	_, domain, _ := strings.Cut(j.Envelope.From, "@")
 	r := &message.Report{From: "Mail delivery <mailer-daemon@" + domain + ">", To: j.Envelope.From,

@@ -3,6 +3,7 @@ package kaizen
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 
 	"github.com/kaizenmail/kaizen/internal/delivery"
@@ -44,8 +45,30 @@ var jobEventKinds = [...]JobEventKind{delivery.Settled: JobTried, delivery.Lost:
 
 // deliveries are the runs of a client.
 type deliveries struct {
-	mu     sync.Mutex
-	runner *delivery.Runner // nil: none
+	mu       sync.Mutex
+	runner   *delivery.Runner  // nil: none
+	unusable map[string]string // why the accounts of these lanes cannot be used
+}
+
+// found notes whether the account of a lane can be used.
+func (d *deliveries) found(lane string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		delete(d.unusable, lane)
+		return
+	}
+	if d.unusable == nil {
+		d.unusable = make(map[string]string)
+	}
+	d.unusable[lane] = err.Error()
+}
+
+// shown are the accounts that cannot be used.
+func (d *deliveries) shown() map[string]string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.unusable)
 }
 
 func (d *deliveries) current() *delivery.Runner {
@@ -102,8 +125,10 @@ func (c *Client) run(ctx context.Context, deliver func(*delivery.Runner, context
 	defer func() {
 		c.deliveries.mu.Lock()
 		defer c.deliveries.mu.Unlock()
-		c.deliveries.runner = nil
+		c.deliveries.runner, c.deliveries.unusable = nil, nil
 	}()
+	_, _ = c.stateDir() // others see how it is doing; that it fails, the first message says
+	c.reportAgain(ctx)
 	return deliver(runner, ctx)
 }
 

@@ -120,6 +120,9 @@ type Status struct {
 	Limits []LimitStatus `json:"limits,omitempty"`
 	// Processes are those that use the account now.
 	Processes []ProcessStatus `json:"processes,omitempty"`
+	// Unusable is why a process that delivers from a queue cannot use it: its settings
+	// are wrong, or its password cannot be had. Empty: none says so.
+	Unusable string `json:"unusable,omitempty"`
 
 	stopped bool // on record
 }
@@ -167,6 +170,9 @@ func ReadStatus(stateDir string) ([]Status, error) {
 			continue // another version's
 		}
 		for _, p := range list {
+			if p.Unusable != "" {
+				of(p.Health.Account).Unusable = p.Unusable
+			}
 			of(p.Health.Account).meet(ProcessStatus{PID: s.PID, Program: s.Program, Started: s.Started, Written: s.Written,
 				Health: p.Health, Stats: p.Stats, PerSecond: p.PerSecond})
 		}

@@ -139,14 +139,16 @@ func (s *Situation) paused(lane *queue.Lane) Why {
 }
 
 func (s *Situation) unusable(account string) (Why, bool) {
-	if s.Unusable == nil {
+	because := because(oneLine(s.status(account).Unusable))
+	if s.Unusable != nil {
+		if err := s.Unusable(account); err != nil {
+			because = ": " + oneLine(err.Error())
+		}
+	}
+	if because == "" {
 		return Why{}, false
 	}
-	err := s.Unusable(account)
-	if err == nil {
-		return Why{}, false
-	}
-	return Why{Code: WhyUnusable, Sentence: "account " + account + " cannot be used" + because(oneLine(err.Error())),
+	return Why{Code: WhyUnusable, Sentence: "account " + account + " cannot be used" + because,
 		Advice: "'kaizen account show " + account + "' shows its settings, 'kaizen account test " + account + "' tries it"}, true
 }
 

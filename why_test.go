@@ -86,6 +86,9 @@ func TestWhyOfAJob(t *testing.T) {
 		{"unusable", asIs, func(s *kaizen.Situation) {
 			s.Unusable = func(string) error { return errors.New("no password:\nNOPE is not set") }
 		}, kaizen.WhyUnusable, "account office cannot be used: no password: NOPE is not set", time.Time{}, "kaizen account show office"},
+		{"unusable to others", asIs, func(s *kaizen.Situation) {
+			s.Accounts = []kaizen.Status{{Account: "office", Unusable: "no password"}}
+		}, kaizen.WhyUnusable, "account office cannot be used: no password", time.Time{}, "kaizen account show office"},
 		{"stopped", asIs, func(s *kaizen.Situation) {
 			s.Accounts = []kaizen.Status{{Account: "office", Health: kaizen.Health{Condition: kaizen.Down, Cause: kaizen.CauseLogin, Since: ago, Reason: "the login was refused: 535"}}}
 		}, kaizen.WhyStopped, "account office has stopped since 11:57:00: the login was refused: 535", time.Time{}, "kaizen account password office"},

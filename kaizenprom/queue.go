@@ -34,7 +34,9 @@ func NewQueue(store queue.Store, options Options) prometheus.Collector {
 }
 
 // Format tells nothing of the store.
-func (c *queueCollector) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "kaizen queue metrics") }
+func (c *queueCollector) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "kaizen queue metrics")
+}
 
 // Describe implements [prometheus.Collector].
 func (c *queueCollector) Describe(to chan<- *prometheus.Desc) {

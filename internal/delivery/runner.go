@@ -58,6 +58,7 @@ type runner struct {
 	begins   begins
 	settles  settles
 	telling  sync.Mutex // held while Config.OnTrouble is called; taken before mu
+	closed   bool       // the store was; the loop's own
 
 	mu       sync.Mutex // guards what follows; nothing blocks under it
 	lanes    map[string]*lane
@@ -69,7 +70,7 @@ type runner struct {
 }
 
 // Run delivers until ctx ends, then drains and returns nil; or until the store
-// cannot be recovered. One that is delivered from already is a
+// cannot be recovered, or is closed. One that is delivered from already is a
 // [*queue.LockedError].
 func (x *Runner) Run(ctx context.Context) error { return x.r.run(ctx, false) }
 
@@ -118,7 +119,7 @@ func (r *runner) loop(ctx context.Context, untilEmpty bool) {
 		again.Stop()
 	}
 	r.pollStore(ctx)
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !r.closed {
 		if untilEmpty && r.empty() && !r.pollStore(ctx) {
 			return
 		}
@@ -172,6 +173,7 @@ func (r *runner) nextWake() time.Duration {
 func (r *runner) pollStore(ctx context.Context) bool {
 	changed, err := r.store.Changes(ctx, time.Now())
 	if err != nil {
+		r.closed = errors.Is(err, queue.ErrClosed)
 		r.sick(polling, err)
 		return true
 	}

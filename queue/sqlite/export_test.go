@@ -3,6 +3,10 @@ package sqlite
 import (
 	"context"
 	"strconv"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/kaizenmail/kaizen/queue"
 )
 
 // ApplicationID marks the database as a queue.
@@ -34,4 +38,19 @@ func (s *Store) Crash() {
 func (s *Store) SweepNow(ctx context.Context) error {
 	s.sweep(ctx)
 	return ctx.Err()
+}
+
+// Plan is how a list is found.
+func (s *Store) Plan(ctx context.Context, f queue.Filter) (plan string, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		where, args, err := s.where(c, &f, 1<<62)
+		if err != nil {
+			return err
+		}
+		return c.query(func(st *sqlite3.Stmt) bool {
+			plan += st.ColumnText(3) + "\n"
+			return true
+		}, "EXPLAIN QUERY PLAN SELECT id FROM job WHERE "+where, args...)
+	})
+	return plan, err
 }

@@ -88,9 +88,18 @@ func (s *Store) where(c *conn, f *queue.Filter, last queue.ID) (string, []any, e
 	}
 	if len(f.States) > 0 {
 		terms = append(terms, "state IN ("+states(f.States)+")")
+		if !slices.ContainsFunc(f.States, common) {
+			terms = append(terms, apart)
+		}
 	}
 	return strings.Join(terms, " AND ") + order, args, nil
 }
+
+// apart is the condition of the index job_apart.
+const apart = "state IN ('c', 'e', 'f', 'h')"
+
+// common are the states of most jobs.
+func common(s queue.State) bool { return s == queue.Queued || s == queue.Active || s == queue.Sent }
 
 // states are the letters of states as SQL wants them, always in the same order.
 func states(wanted []queue.State) string {

@@ -9,6 +9,9 @@ package sqlite
 // recipients, reason and last reply are: 'n' all as they were put, 'a' all accepted
 // by the latest attempt in history, 'p' in the table progress.
 //
+// job_apart finds the few jobs that people look for among the many that wait or were
+// sent. Who wants it to be used repeats its condition word by word.
+//
 // done.kind is 0 for jobs that were sent and have their body still, 1 for those
 // that were sent and have not, 2 for other finished ones.
 const schema1 = `
@@ -23,6 +26,7 @@ CREATE TABLE job(id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, state TEXT NOT N
 	attempts INTEGER NOT NULL, doubt INTEGER NOT NULL, entries INTEGER NOT NULL, progress TEXT NOT NULL,
 	body INTEGER NOT NULL, size INTEGER NOT NULL, policy INTEGER NOT NULL,
 	message_id TEXT, key TEXT, sum INTEGER NOT NULL, doc BLOB NOT NULL);
+CREATE INDEX job_apart ON job(state, id) WHERE state IN ('c', 'e', 'f', 'h');
 
 CREATE TABLE ready(lane INTEGER, rank INTEGER, due INTEGER, id INTEGER,
 	PRIMARY KEY(lane, rank, due, id)) WITHOUT ROWID;

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,5 +144,18 @@ func TestWalk(t *testing.T) {
 	}
 	if fmt.Sprint(d.Attempts, d.Body.Size, d.Doubt) != fmt.Sprint(1, len(body), false) {
 		t.Errorf("%+v", d)
+	}
+}
+
+// To look for the few jobs that are held or have failed does not read all that wait.
+func TestRareStatesAreFound(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	plan, err := s.Plan(t.Context(), queue.Filter{States: []queue.State{queue.Held, queue.Failed}, Reverse: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(plan, "INDEX job_apart") {
+		t.Errorf("the plan is %q", plan)
 	}
 }
