@@ -34,6 +34,7 @@ type settings struct {
 	turns    int
 	backlog  int
 	backlogs string
+	behind   int
 	lanes    int
 	blocked  int
 	bulk     int
@@ -55,6 +56,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&s.turns, "turns", 5, "turns, of which the median counts")
 	flags.IntVar(&s.backlog, "backlog", 50_000, "messages that wait at the beginning")
 	flags.StringVar(&s.backlogs, "backlogs", "1000,10000,100000,1000000", "of the table")
+	flags.IntVar(&s.behind, "behind", 500_000, "of the table: messages of a paused account in its last row")
 	flags.IntVar(&s.lanes, "lanes", 10_000, "accounts of fair")
 	flags.IntVar(&s.blocked, "blocked", 1_000_000, "messages that wait for the account that is limited, of fair")
 	flags.IntVar(&s.bulk, "bulk", 100_000, "messages of the priority bulk that wait, of urgent")

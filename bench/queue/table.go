@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,19 +23,33 @@ func table(ctx context.Context, s settings) error {
 	say("| waiting | enqueue, 64 callers | p99 | claim of 40 | claim, begin, settle | open | on disk | peak memory |")
 	say("|---|---|---|---|---|---|---|---|")
 	for _, backlog := range backlogs {
-		if err := s.row(ctx, backlog); err != nil {
+		if err := s.row(ctx, backlog, 0); err != nil {
 			return err
 		}
+	}
+	if s.behind > 0 {
+		return s.row(ctx, 1000, s.behind)
 	}
 	return nil
 }
 
-func (s *settings) row(ctx context.Context, backlog int) error {
+// row measures with a backlog, and so many more in another lane that is paused.
+func (s *settings) row(ctx context.Context, backlog, behind int) error {
 	store, err := s.fresh("table")
 	if err != nil {
 		return err
 	}
 	letter := s.letter()
+	label := strconv.Itoa(backlog)
+	if behind > 0 {
+		label += ", behind " + strconv.Itoa(behind) + " of a paused account"
+		if err := fill(ctx, store, behind, always("paused"), queue.Normal, letter); err != nil {
+			return err
+		}
+		if err := store.Pause(ctx, time.Now(), "paused", ""); err != nil {
+			return err
+		}
+	}
 	if err := fill(ctx, store, backlog, always("ses"), queue.Normal, letter); err != nil {
 		return err
 	}
@@ -57,13 +72,17 @@ func (s *settings) row(ctx context.Context, backlog int) error {
 		if err != nil {
 			return err
 		}
-		cycle, claim, err := cycleFor(ctx, store, 2*time.Second)
+		claim, err := claimAlone(ctx, store)
+		if err != nil {
+			return err
+		}
+		cycle, err := cycleFor(ctx, store, 2*time.Second)
 		if err != nil {
 			return err
 		}
 		rates, cycles, p99, claims = append(rates, rate), append(cycles, cycle), append(p99, slow), append(claims, claim)
 	}
-	say("| %d | %.0f/s | %.1f ms | %.2f ms | %.0f/s | %.2f s | %.0f MB | %.0f MB |", backlog, median(rates), ms(at(0.5, p99)),
+	say("| %s | %.0f/s | %.1f ms | %.2f ms | %.0f/s | %.2f s | %.0f MB | %.0f MB |", label, median(rates), ms(at(0.5, p99)),
 		ms(at(0.5, claims)), median(cycles), opened.Seconds(), diskUse(filepath.Join(s.folder, "table")), peakMemory())
 	return nil
 }
@@ -111,26 +130,40 @@ func enqueueFor(ctx context.Context, store queue.Store, letter []byte, d time.Du
 	return perSecond(int(n.Load()), time.Since(began)), at(0.99, took), err
 }
 
+// claimAlone is how long a claim takes that nothing else goes on beside.
+func claimAlone(ctx context.Context, store queue.Store) (time.Duration, error) {
+	var claims []time.Duration
+	for range 100 {
+		c, err := cycle(ctx, store, batch)
+		if err != nil || c.n == 0 {
+			return at(0.5, claims), err
+		}
+		claims = append(claims, c.claim)
+	}
+	return at(0.5, claims), nil
+}
+
+// batch is how many jobs are claimed at a time.
+const batch = 40
+
 // cycleFor is how many jobs go through claim, begin and settle, 40 at a time, by 8
 // workers.
-func cycleFor(ctx context.Context, store queue.Store, d time.Duration) (rate float64, claim time.Duration, err error) {
-	const workers, batch = 8, 40
+func cycleFor(ctx context.Context, store queue.Store, d time.Duration) (rate float64, err error) {
+	const workers = 8
 	var n atomic.Int64
 	var mu sync.Mutex
-	var claims []time.Duration
 	var parts sync.WaitGroup
 	began := time.Now()
 	for range workers {
 		parts.Go(func() {
 			for time.Since(began) < d {
 				got, cerr := cycle(ctx, store, batch)
-				mu.Lock()
-				claims = append(claims, got.claim)
-				if cerr != nil {
-					err = cerr
-				}
-				mu.Unlock()
 				n.Add(int64(got.n))
+				if cerr != nil {
+					mu.Lock()
+					err = cerr
+					mu.Unlock()
+				}
 				if cerr != nil || got.n == 0 {
 					return
 				}
@@ -138,7 +171,7 @@ func cycleFor(ctx context.Context, store queue.Store, d time.Duration) (rate flo
 		})
 	}
 	parts.Wait()
-	return perSecond(int(n.Load()), time.Since(began)), at(0.5, claims), err
+	return perSecond(int(n.Load()), time.Since(began)), err
 }
 
 type cycled struct {
