@@ -38,6 +38,8 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", programDir+string(os.PathListSeparator)+env.Getenv("PATH"))
+			// Else each program would wait for a second at its end, if it looks for races.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Setenv("KAIZEN_CONFIG_DIR", filepath.Join(env.WorkDir, "config"))
 			env.Setenv("KAIZEN_STATE_DIR", filepath.Join(env.WorkDir, "state"))
 			env.Values[serversKey{}] = map[string]*smtptest.Server{}
