@@ -22,15 +22,15 @@ func (r *runner) chores(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-expire.C:
-			r.inPieces(ctx, expiring, r.expire)
+			r.inPieces(ctx, betweenPieces, expiring, r.expire)
 		case <-purge.C:
-			r.inPieces(ctx, purging, r.purge)
+			r.inPieces(ctx, betweenPieces, purging, r.purge)
 		}
 	}
 }
 
 // inPieces repeats a chore as long as there is more of it.
-func (r *runner) inPieces(ctx context.Context, c call, chore func(context.Context) (more bool, err error)) {
+func (r *runner) inPieces(ctx context.Context, rest time.Duration, c call, chore func(context.Context) (more bool, err error)) {
 	for {
 		more, err := chore(ctx)
 		if err != nil {
@@ -44,7 +44,7 @@ func (r *runner) inPieces(ctx context.Context, c call, chore func(context.Contex
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(betweenPieces):
+		case <-time.After(rest):
 		}
 	}
 }

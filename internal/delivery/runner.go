@@ -93,6 +93,9 @@ func (r *runner) run(ctx context.Context, untilEmpty bool) error {
 	endChores()
 	r.claimed.Wait()
 	err := r.drain(ctx)
+	if !r.closed { // nobody waits, but for the end of ctx
+		r.inPieces(ctx, 0, purging, r.purge)
+	}
 	stop()
 	parts.Wait()
 	return errors.Join(err, r.store.Release())

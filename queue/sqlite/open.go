@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -120,6 +121,9 @@ func (s *Store) prepare() error {
 	if err := safefile.Lock(ctx, f); err != nil {
 		return s.diskError("open", err)
 	}
+	if err := s.beOurs(); err != nil {
+		return s.diskError("open", err)
+	}
 	if err := s.reopen(); err != nil {
 		return err
 	}
@@ -127,6 +131,18 @@ func (s *Store) prepare() error {
 		return errors.Join(s.diskError("open", err), s.writer.end(false))
 	}
 	return nil
+}
+
+// beOurs makes a database that nobody else can read.
+func (s *Store) beOurs() error {
+	f, err := os.OpenFile(s.file(), os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return nil // SQLite says it better
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // syncFolder has the queue, which may be new, survive a power failure. The folder
@@ -153,6 +169,9 @@ func (s *Store) reopen() error {
 		return nil
 	})
 	s.writer = c
+	for _, beside := range []string{"-wal", "-shm"} {
+		_ = os.Chmod(s.file()+beside, 0o600) // the driver makes them for all; the folder is ours alone in any case
+	}
 	return nil
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -157,5 +159,25 @@ func TestRareStatesAreFound(t *testing.T) {
 	}
 	if !strings.Contains(plan, "INDEX job_apart") {
 		t.Errorf("the plan is %q", plan)
+	}
+}
+
+// Nobody else can read what people write to each other.
+func TestFilesAreOurs(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	put(t, s, mail("a", large('x')), mail("a", []byte("y")))
+	err := filepath.WalkDir(s.Dir(), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
