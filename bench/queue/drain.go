@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/bench/cputime"
 	"github.com/kaizenmail/kaizen/queue"
 )
 
@@ -55,13 +56,13 @@ func (s *settings) drainOnce(ctx context.Context, backlog int) (float64, error) 
 	watched := newTimed(store)
 	client := kaizen.New(kaizen.Config{Queue: watched, StateDir: store.StateDir(), Accounts: resolver(func(name string) kaizen.Account { return sink.account(name) })})
 	defer client.Close()
-	began, used := time.Now(), cpuTime()
+	began, used := time.Now(), cputime.Used()
 	if err := client.RunUntilEmpty(ctx); err != nil {
 		return 0, err
 	}
 	if s.verbose {
 		watched.tell()
-		say("  CPU %.1f µs a message, without the server's", float64((cpuTime()-used).Microseconds())/float64(backlog))
+		say("  CPU %.1f µs a message, without the server's", float64((cputime.Used()-used).Microseconds())/float64(backlog))
 	}
 	return perSecond(backlog, time.Since(began)), nil
 }

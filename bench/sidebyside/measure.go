@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kaizenmail/kaizen/bench/cputime"
 	"github.com/kaizenmail/kaizen/bench/driver"
 )
 
@@ -96,11 +97,11 @@ func (s *server) turn(ctx context.Context, d driver.Driver, n, conns int) (sampl
 		return sample{}, err
 	}
 	runtime.GC() // nobody pays for the one before
-	cpu, start := cpuTime(), time.Now()
+	cpu, start := cputime.Used(), time.Now()
 	if err := d.Send(ctx, s.target, n, conns); err != nil {
 		return sample{}, err
 	}
-	took, used := time.Since(start), cpuTime()-cpu
+	took, used := time.Since(start), cputime.Used()-cpu
 	after, err := s.counts()
 	if err != nil {
 		return sample{}, err

@@ -1,12 +1,12 @@
-package main
+package cputime
 
 import (
 	"syscall"
 	"time"
 )
 
-// cpuTime is what this process has used of the processors.
-func cpuTime() time.Duration {
+// Used is what this process has used of the processors.
+func Used() time.Duration {
 	process, err := syscall.GetCurrentProcess()
 	if err != nil {
 		return 0

@@ -1,0 +1,2 @@
+// Package cputime tells what this process has used of the processors.
+package cputime
