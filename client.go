@@ -75,8 +75,9 @@ type Client struct {
 	latest *lane // of the last message, which the next one often shares
 	closed bool
 
-	state      clientState
-	deliveries deliveries
+	state         clientState
+	deliveries    deliveries
+	announcements announcements
 }
 
 // New returns a client. It opens nothing before the first message.

@@ -76,7 +76,11 @@ func (c *Client) Enqueue(ctx context.Context, account string, m Message, o Enque
 		return queue.Receipt{}, queueError(account, err)
 	}
 	defer done()
-	receipts, err := c.config.Queue.Put(ctx, time.Now(), []queue.Submission{s})
+	now := time.Now()
+	if c.config.OnJob != nil {
+		defer c.announcements.begin(account, now)()
+	}
+	receipts, err := c.config.Queue.Put(ctx, now, []queue.Submission{s})
 	if err != nil {
 		return queue.Receipt{}, queueError(account, err)
 	}

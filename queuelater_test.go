@@ -87,3 +87,27 @@ func TestQueueTellsOfUnusableAccounts(t *testing.T) {
 		}
 	})
 }
+
+// lateStore keeps those who put a job waiting when it was put.
+type lateStore struct{ queue.Store }
+
+func (s lateStore) Put(ctx context.Context, now time.Time, jobs []queue.Submission) ([]queue.Receipt, error) {
+	receipts, err := s.Store.Put(ctx, now, jobs)
+	<-time.After(time.Second)
+	return receipts, err
+}
+
+// That a job was queued is told first, however soon it is sent.
+func TestQueueTellsInOrder(t *testing.T) {
+	bubble(t, smtptest.Config{}, func(t *testing.T, s *smtptest.Server) {
+		o := open(t, lateStore{memory.New()}, map[string]*smtptest.Server{"ses": s})
+		defer o.close()
+		o.run()
+		id := o.enqueue("ses", note("1"), kaizen.EnqueueOptions{})
+		pass(time.Second)
+		o.wants(id, queue.Sent)
+		if kinds := o.kinds(id); len(kinds) != 2 || kinds[0] != kaizen.JobQueued {
+			t.Errorf("told %q", kinds)
+		}
+	})
+}

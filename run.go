@@ -148,6 +148,7 @@ func (c *Client) jobChanged(e delivery.Event) {
 		c.report(&e.Job)
 	}
 	if c.config.OnJob != nil {
+		c.announcements.await(e.Job.Lane, e.Job.Created)
 		c.config.OnJob(JobEvent{jobEventKinds[e.Kind], e.Job, e.Attempt})
 	}
 }
