@@ -16,9 +16,6 @@ import (
 const (
 	maxBatch  = 1024
 	maxOctets = 8 << 20
-	// beside bounds a transaction with one of a delivery in it, which waits for all of
-	// it: connections run dry meanwhile.
-	beside = 32
 )
 
 // operation is something to be written. do runs in a transaction with others, and
@@ -52,9 +49,6 @@ var (
 	begin    = place{"begin.before", "begin.after"}
 	settling = place{"settle.before", "settle.after"}
 )
-
-// delivers reports whether who delivers waits for it.
-func (p place) delivers() bool { return p == claiming || p == begin || p == settling }
 
 // write has do done in a transaction and waits until that is committed. When ctx
 // ends before it began, it is not done any more.
@@ -112,19 +106,16 @@ func (s *Store) retry() []*operation {
 }
 
 func (s *Store) gather(first *operation) (batch []*operation) {
-	octets, most := 0, maxBatch
+	octets := 0
 	batch = s.retry()
 	add := func(op *operation) {
 		if op.state.CompareAndSwap(waiting, taken) {
 			batch = append(batch, op)
 			octets += op.octets
-			if op.at.delivers() {
-				most = beside
-			}
 		}
 	}
 	add(first)
-	for len(batch) < most && octets < maxOctets {
+	for len(batch) < maxBatch && octets < maxOctets {
 		select {
 		case op, ok := <-s.operations:
 			if !ok {
