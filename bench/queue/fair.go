@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/pprof"
 	"sync"
 	"time"
 
@@ -149,5 +153,18 @@ func (s *settings) tell(ctx context.Context, store queue.Store, watch *stopwatch
 	defer watch.mu.Unlock()
 	say("%s: %d of %d sent; from Enqueue to MAIL p50 %.1f ms, p90 %.1f ms, p99 %.1f ms, most %.1f ms; peak memory %.0f MB", what,
 		len(watch.took), s.samples, ms(at(0.5, watch.took)), ms(at(0.9, watch.took)), ms(at(0.99, watch.took)), ms(at(1, watch.took)), peakMemory())
-	return ctx.Err()
+	return errors.Join(ctx.Err(), s.writeHeap())
+}
+
+// writeHeap writes what the memory is used for, if that is wanted.
+func (s *settings) writeHeap() error {
+	if s.heap == "" {
+		return nil
+	}
+	f, err := os.Create(s.heap)
+	if err != nil {
+		return err
+	}
+	runtime.GC()
+	return errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
 }

@@ -41,6 +41,7 @@ type settings struct {
 	size     int
 	samples  int
 	profile  string
+	heap     string
 	verbose  bool
 	asSink   bool
 }
@@ -63,6 +64,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&s.size, "size", 2000, "octets of a message")
 	flags.IntVar(&s.samples, "samples", 1000, "messages whose way is timed, of fair and urgent")
 	flags.BoolVar(&s.verbose, "v", false, "say what drain spends its time with")
+	flags.StringVar(&s.heap, "memprofile", "", "of fair and urgent: write a profile of the memory in the end to this file")
 	flags.StringVar(&s.profile, "cpuprofile", "", "write a profile to this file")
 	flags.BoolVar(&s.asSink, "sink", false, "be the server (used by itself)")
 	if err := flags.Parse(args); err != nil {
