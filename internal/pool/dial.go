@@ -110,8 +110,9 @@ func (p *Pool) failedLocked(t *target, err *smtp.Error, now time.Time) {
 	}
 	login := refusedLogin(err)
 	deserted := t.live == 0 && t.dialling == 0
-	if deserted && err.Class == smtp.ClassConnectionLimit && t.failures < p.config.MaxTries {
-		// Others have the connections that there are: they end, too.
+	if deserted && err.Class == smtp.ClassConnectionLimit && t.waves < p.config.MaxTries {
+		// Others have the connections that there are: they end, too. That all of ours
+		// were refused at a time is one answer.
 		t.retryAt = now.Add(pause(firstPause, longestPause, t.waves))
 		p.reviewHealthLocked(now)
 		return

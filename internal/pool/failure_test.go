@@ -361,6 +361,23 @@ func TestConnectionLimitBeforeTheFirstLogin(t *testing.T) {
 	})
 }
 
+// A server that turns all connections away at a time has said so once: it is asked
+// again before those who wait fail.
+func TestConnectionLimitForAllAtATime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{dialTime: time.Second, sendTime: time.Second}
+		s.dialErr = func(n int) error {
+			if n <= 5 {
+				return refusal(smtp.ClassConnectionLimit, 421)
+			}
+			return nil
+		}
+		p := pool.New(pool.Config{Connections: 5})
+		noErrors(t, crowd(p, s.target("a"), 40))
+		closed(t, p, s)
+	})
+}
+
 func TestCapacityRecovers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		crowded := 3
