@@ -53,7 +53,7 @@ func (c *carrier) carry() {
 	result := c.outlet.Send(c.ctx, Message{Job: job, To: to, Content: &c.claim.Body, Pulled: c.pulled, Commit: c.commit})
 	now := time.Now()
 	r := c.runner
-	settled := settled{lane: c.lane, job: job, begun: c.claim.Begun, Settlement: verdict(job, places, result, now, r.config.Backoff)}
+	settled := settled{lane: c.lane, job: job, Settlement: verdict(job, places, result, now, r.config.Backoff)}
 	settled.Token = c.claim.Token
 	if c.lostClaim() {
 		r.finished(c, now, true, nil)

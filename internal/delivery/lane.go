@@ -19,16 +19,15 @@ type lane struct {
 
 	claims, answered uint64 // how many were begun, and the latest of those that ended
 
-	asked       int // jobs that are being claimed, at most
-	flight      int // jobs claimed whose outcome is not known
-	urgents     int // those of them that are urgent
-	depth       int // how many are claimed for each connection
-	claimedAt   time.Time
-	vain        int       // jobs given back in a row, as nothing could be sent
-	notBefore   time.Time // because of that
-	wake        time.Time // when to look again; zero: when something happens
-	index       int       // in runner.sleeping, if wake is set
-	connections int
+	asked     int // jobs that are being claimed, at most
+	flight    int // jobs claimed whose outcome is not known
+	urgents   int // those of them that are urgent
+	depth     int // how many are claimed for each connection
+	claimedAt time.Time
+	vain      int       // jobs given back in a row, as nothing could be sent
+	notBefore time.Time // because of that
+	wake      time.Time // when to look again; zero: when something happens
+	index     int       // in runner.sleeping, if wake is set
 
 	// The loop's own.
 	outlet Outlet
@@ -59,7 +58,6 @@ func (l *lane) empty() bool {
 
 // deepen claims further ahead if the connections have run dry since the last claim.
 func (l *lane) deepen(now time.Time, connections int) {
-	l.connections = connections
 	since := now.Sub(l.claimedAt)
 	switch {
 	case l.depth == 0 || since > slow:

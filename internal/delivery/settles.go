@@ -11,9 +11,8 @@ import (
 
 // settled is an outcome that is to be stored.
 type settled struct {
-	lane  *lane
-	job   *queue.Job
-	begun bool
+	lane *lane
+	job  *queue.Job
 	queue.Settlement
 }
 
