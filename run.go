@@ -100,7 +100,8 @@ var errRunning = errors.New("the client delivers from its queue already")
 //
 // One process at a time can deliver from a store: others get a
 // [*queue.LockedError]. They may put messages there and change them meanwhile,
-// which is noticed within 200 ms. Close the client after Run has returned.
+// which is noticed within 200 ms. A store that is closed ends the run with
+// [queue.ErrClosed]. Close the client after Run has returned.
 func (c *Client) Run(ctx context.Context) error { return c.run(ctx, (*delivery.Runner).Run) }
 
 // RunUntilEmpty is [Client.Run], but returns when nothing is queued any more that
