@@ -114,6 +114,17 @@ func (s *Situation) status(name string) *Status {
 // nobodySends is why nothing at all goes out with an account: what a person has
 // to help with. move says how jobs get to another account.
 func (s *Situation) nobodySends(account, move string) (Why, bool) {
+	if chain := members(account); chain != nil {
+		return s.chainStands(account, chain, move)
+	}
+	if w, ok := s.accountStands(account, move); ok {
+		return w, true
+	}
+	return s.undelivered()
+}
+
+// accountStands is why an account sends nothing until somebody helps.
+func (s *Situation) accountStands(account, move string) (Why, bool) {
 	if lane := s.lane(account); !lane.Paused.IsZero() {
 		return s.paused(&lane), true
 	}
@@ -127,6 +138,10 @@ func (s *Situation) nobodySends(account, move string) (Why, bool) {
 	if h := &s.status(account).Health; h.Stopped() {
 		return s.stopped(account, h), true
 	}
+	return Why{}, false
+}
+
+func (s *Situation) undelivered() (Why, bool) {
 	if !s.Stats.Delivering {
 		return Why{Code: WhyNoDelivery, Sentence: "nobody delivers from this queue", Advice: "run 'kaizen queue run'"}, true
 	}
