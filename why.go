@@ -86,7 +86,7 @@ func (s *Situation) Account(name string) Why {
 	if waiting == 0 && lane.Paused.IsZero() {
 		return nothingWaits(name, lane.Count[queue.Held])
 	}
-	if w, ok := s.nobodySends(name, "'kaizen queue move --account "+name+" --to-account OTHER' gives them to another account"); ok {
+	if w, ok := s.nobodySends(name, "'kaizen queue move --account "+typed(name)+" --to-account OTHER' gives them to another account"); ok {
 		return w
 	}
 	if lane.Count[queue.Active] == 0 && lane.Oldest.IsZero() && lane.Next.After(s.Now) {
@@ -149,7 +149,7 @@ func (s *Situation) undelivered() (Why, bool) {
 }
 
 func (s *Situation) paused(lane *queue.Lane) Why {
-	return Why{Code: WhyPaused, Since: lane.Paused, Advice: "'kaizen queue resume " + lane.Name + "' lets it go on",
+	return Why{Code: WhyPaused, Since: lane.Paused, Advice: "'kaizen queue resume " + typed(lane.Name) + "' lets it go on",
 		Sentence: "account " + lane.Name + " is paused since " + s.clock(lane.Paused) + because(lane.Reason)}
 }
 
@@ -187,7 +187,7 @@ func nothingWaits(account string, held int) Why {
 	w := Why{Code: WhyNothing, Sentence: "nothing waits in account " + account}
 	if held > 0 {
 		w.Sentence = jobs(held) + " of account " + account + " " + isAre(held) + " held, and nothing else waits"
-		w.Code, w.Advice = WhyHeld, "'kaizen queue list --account "+account+" --state held' shows them, 'kaizen queue release' lets them go"
+		w.Code, w.Advice = WhyHeld, "'kaizen queue list --account "+typed(account)+" --state held' shows them, 'kaizen queue release' lets them go"
 	}
 	return w
 }

@@ -19,6 +19,14 @@ func members(lane string) routing.Chain {
 	return chain
 }
 
+// typed is the name of an account or chain as a shell reads it.
+func typed(name string) string {
+	if routing.IsChain(name) {
+		return `"` + name + `"`
+	}
+	return name
+}
+
 // chainStands is why none of the accounts of a chain can send until somebody helps.
 // move says how jobs get to another account.
 func (s *Situation) chainStands(lane string, chain routing.Chain, move string) (Why, bool) {
