@@ -16,6 +16,7 @@ type bulkServers struct {
 	weights       []int
 	passwordFiles []string
 	ca            string
+	several       bool // rules and chains may choose: what is sent is queued
 }
 
 func (f *bulkServers) bind(cmd *cobra.Command) {
@@ -50,6 +51,9 @@ func (f *bulkServers) shares(targets []*target) []bulk.Server {
 	servers := make([]bulk.Server, len(targets))
 	for i, t := range targets {
 		servers[i].Account = t.Account
+		if t.routed {
+			servers[i].Account.Name = "routes" // in the journal
+		}
 		if f.weights != nil {
 			servers[i].Weight = f.weights[i]
 		}
@@ -61,7 +65,7 @@ func (f *bulkServers) shares(targets []*target) []bulk.Server {
 func (f *bulkServers) each() []serverFlags {
 	all := make([]serverFlags, max(1, len(f.names)+len(f.urls)))
 	for i := range all {
-		all[i].ca = f.ca
+		all[i].ca, all[i].several = f.ca, f.several
 		if len(f.passwordFiles) > 0 {
 			all[i].passwordFile = f.passwordFiles[min(i, len(f.passwordFiles)-1)]
 		}
