@@ -186,15 +186,14 @@ func (h *hops) book(r *Receipt, e *Error) {
 		case movesOn(to, r.Transactions):
 			left = append(left, place)
 		case settled == nil:
-			settled = e
-			if e.Class != to.Class {
-				settled = &Error{Account: r.Account, Server: e.Server, Phase: smtp.PhaseRcpt, Class: to.Class, Outcome: to.Outcome,
-					Reply: to.Reply, Err: fmt.Errorf("recipient %s", to.Address)}
-			}
+			settled = &Error{Account: r.Account, Server: e.Server, Phase: smtp.PhaseRcpt, Class: to.Class, Outcome: to.Outcome,
+				Reply: to.Reply, Err: fmt.Errorf("recipient %s", to.Address)}
 		}
 	}
-	h.left = left
-	if settled != nil {
+	if h.left = left; settled != nil {
+		if len(left) == 0 {
+			settled = e // it is about nobody else
+		}
 		h.failures = append(h.failures, settled)
 	}
 	if len(left) == 0 {

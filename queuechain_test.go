@@ -314,3 +314,75 @@ func TestQueueChainInDoubt(t *testing.T) {
 		}
 	})
 }
+
+// While the first account is down and takes long to say so, the lane flows through
+// the second: one message at a time waits for the first.
+func TestQueueChainFlowsDuringProbes(t *testing.T) {
+	inPair(t, smtptest.Config{}, func(p *pair) {
+		p.setFirst(func(a *kaizen.Account) {
+			a.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+		})
+		p.run()
+		p.putAndWait("first", 1)
+		pass(2 * time.Minute)
+		var ids []queue.ID
+		for i := range 3000 {
+			ids = append(ids, p.put(letter(lane, fmt.Sprint("m", i)))...)
+			pass(100 * time.Millisecond)
+		}
+		pass(2 * time.Minute)
+		late := 0
+		for _, id := range ids {
+			d := p.wants(id, queue.Sent)
+			if d.History[0].At.Sub(d.Created) > time.Second {
+				late++
+			}
+		}
+		if n := p.once(ids); n != 0 || late > 20 || late == 0 {
+			t.Errorf("%d through the first, %d of %d were late", n, late, len(ids))
+		}
+	})
+}
+
+// A run until the queue is empty waits for an account that may come back, though
+// another one of the chain is gone for good.
+func TestQueueChainWaitsForOne(t *testing.T) {
+	inPair(t, smtptest.Config{}, func(p *pair) {
+		p.cut.Store(true)
+		ids := p.put(letters("none>office", "m", 10)...)
+		ended := make(chan error, 1)
+		go func() { ended <- p.client.RunUntilEmpty(context.Background()) }()
+		pass(10 * time.Minute)
+		select {
+		case err := <-ended:
+			t.Fatalf("the run has ended: %v", err)
+		default:
+		}
+		p.cut.Store(false)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if n := p.once(ids); n != 10 {
+			t.Errorf("%d were sent", n)
+		}
+	})
+}
+
+// Somebody lets an account go on: its chains notice at once.
+func TestQueueChainResume(t *testing.T) {
+	inPair(t, smtptest.Config{}, func(p *pair) {
+		p.cut.Store(true)
+		p.run()
+		ids := p.put(letters("office>none", "m", 10)...)
+		pass(10*time.Minute + 100*time.Millisecond)
+		p.cut.Store(false)
+		if err := p.client.Resume(context.Background(), kaizen.Account{Name: "office"}); err != nil {
+			t.Fatal(err)
+		}
+		pass(100 * time.Millisecond)
+		p.once(ids)
+	})
+}

@@ -59,7 +59,7 @@ func (r *rotation) next() int {
 	best := -1
 	for i, s := range r.shares {
 		r.owed[i] += s.Weight
-		if s.Weight > 0 && (best < 0 || r.owed[i] > r.owed[best]) {
+		if best < 0 || r.owed[i] > r.owed[best] { // never one of weight 0: somebody is owed more
 			best = i
 		}
 	}
@@ -69,13 +69,10 @@ func (r *rotation) next() int {
 
 // keyed is the share of a key: always the same one, in every process, as long as it
 // is there. (Weighted rendezvous hashing: a share that is added takes keys from the
-// others, and moves none between them.)
+// others, and moves none between them. One of weight 0 has the lowest score.)
 func (r *rotation) keyed(key string) int {
 	best, highest := -1, math.Inf(-1)
 	for i, s := range r.shares {
-		if s.Weight == 0 {
-			continue
-		}
 		if score := -float64(s.Weight) / math.Log(fraction(key, s.Account)); best < 0 || score > highest {
 			best, highest = i, score
 		}
