@@ -98,9 +98,10 @@ func TestChainCanceled(t *testing.T) {
 		}
 		refused := errors.New("taken back")
 		m := note("3")
-		m.Commit = func() error { return refused }
-		if _, err := client.Send(t.Context(), kaizen.Account{Name: "backup>office"}, m); !errors.Is(err, refused) || !errors.Is(err, kaizen.ErrCanceled) {
-			t.Errorf("%v", err)
+		commits := 0
+		m.Commit = func() error { commits++; return refused }
+		if _, err := client.Send(t.Context(), kaizen.Account{Name: "backup>office"}, m); !errors.Is(err, refused) || !errors.Is(err, kaizen.ErrCanceled) || commits != 1 {
+			t.Errorf("asked %d times: %v", commits, err)
 		}
 		if err := client.Close(); err != nil {
 			t.Error(err)
