@@ -19,7 +19,8 @@ type rung struct {
 
 // ladder is the order of the packages, lowest first. Imports point down it.
 var ladder = []rung{
-	{dir: "smtp", third: []string{"golang.org/x/…/", "github.com/emersion/go-sasl", "github.com/xdg-go/scram"}},
+	{dir: "internal/proxy", third: []string{"golang.org/x/…/"}},
+	{dir: "smtp", ours: []string{"internal/proxy"}, third: []string{"golang.org/x/…/", "github.com/emersion/go-sasl", "github.com/xdg-go/scram"}},
 	{dir: "smtp/smtptest"}, // not even smtp: they must not share errors
 	{dir: "internal/crashpoint"},
 	{dir: "queue", ours: []string{"smtp"}, third: []string{"golang.org/x/…/"}},

@@ -1,0 +1,57 @@
+package smtp
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"strings"
+
+	"github.com/kaizenmail/kaizen/internal/proxy"
+)
+
+// tlsConfig completes the user's settings. Records are sized at once for bulk:
+// a server can do nothing with the first octets of a message alone.
+func (c *Config) tlsConfig() (*tls.Config, error) {
+	settings := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.TLSConfig != nil {
+		settings = c.TLSConfig.Clone()
+	}
+	if settings.ServerName == "" {
+		host, err := proxy.ASCII(c.Host)
+		if err != nil {
+			return nil, err
+		}
+		settings.ServerName = host
+	}
+	if settings.ClientSessionCache == nil {
+		settings.ClientSessionCache = c.Sessions
+	}
+	settings.DynamicRecordSizingDisabled = true
+	if len(c.PinnedKeys) == 0 {
+		return settings, nil
+	}
+	pins, err := parsePins(c.PinnedKeys)
+	// Not VerifyPeerCertificate, which is not asked on resumption.
+	settings.VerifyConnection = pins.after(settings.VerifyConnection)
+	return settings, err
+}
+
+func (c *Config) lowestTLS() string {
+	if c.TLSConfig != nil && c.TLSConfig.MinVersion != 0 {
+		return tls.VersionName(c.TLSConfig.MinVersion)
+	}
+	return tls.VersionName(tls.VersionTLS12)
+}
+
+const certificateHint = "the server wants a client certificate that it knows: give one with its key (TLSConfig.Certificates), or another one"
+
+// refusedCertificate: the server did not like our certificate, or that there was
+// none. With TLS 1.3 it says so only when the handshake is over for us.
+func refusedCertificate(err error) bool {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return false
+	}
+	text := op.Err.Error()
+	return strings.Contains(text, "certificate") || strings.Contains(text, "unknown ca")
+}
