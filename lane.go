@@ -42,6 +42,7 @@ func newRoute(a *Account, memory *smtp.Memory, k *keeper, trace *Trace) route {
 	config := a.config()
 	config.Memory = memory
 	label, key, server := a.label(), a.connectionKey(), config.Address()
+	config.Sessions = k.sessions.of(key)
 	k.use(key, config.Auth)
 	dial := func(ctx context.Context) (pool.Conn, error) {
 		if err := k.barred(key, server, config.Auth); err != nil {

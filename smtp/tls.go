@@ -3,6 +3,7 @@ package smtp
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 
@@ -34,6 +35,16 @@ func (c *Config) tlsConfig() (*tls.Config, error) {
 	// Not VerifyPeerCertificate, which is not asked on resumption.
 	settings.VerifyConnection = pins.after(settings.VerifyConnection)
 	return settings, err
+}
+
+// ParseTLSVersion reads "1.0", "1.1", "1.2" or "1.3", for tls.Config.MinVersion.
+func ParseTLSVersion(text string) (uint16, error) {
+	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13} {
+		if tls.VersionName(version) == "TLS "+text {
+			return version, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is none of 1.0, 1.1, 1.2, 1.3", text)
 }
 
 func (c *Config) lowestTLS() string {
