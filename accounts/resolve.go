@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"reflect"
 	"time"
@@ -28,7 +27,8 @@ type resolution struct {
 type made struct {
 	entry   *Entry
 	account kaizen.Account
-	trust   *view // of ca_file
+	trust   *trust
+	proxy   proxyLogin
 	file    *view // of password_file
 	secrets *secrets
 	secret  string
@@ -114,6 +114,9 @@ func (m *made) current(s *Store, e *Entry) bool {
 	if m.failed != nil {
 		return time.Since(m.at) < failureMemory
 	}
+	if !m.proxy.current(s, e.ProxySecret) {
+		return false
+	}
 	if !e.logsIn() {
 		return true
 	}
@@ -146,19 +149,23 @@ func (s *Store) make(ctx context.Context, e *Entry, last *made) (*made, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &made{entry: e, at: time.Now()}
-	if a.TLSConfig, err = m.readTrust(s, e, last); err != nil {
+	m := &made{entry: e, account: a, at: time.Now()}
+	if m.account.TLSConfig, m.trust, err = e.readTrust(s.dir, last); err != nil {
 		return nil, err
 	}
-	if e.logsIn() {
+	if err := s.readProxySecret(ctx, m, last); err != nil {
+		return nil, err
+	}
+	if e.logsIn() && m.failed == nil {
 		if err := s.readSecret(ctx, m, last); err != nil {
 			return nil, err
 		}
 	}
-	if m.failed == nil {
-		m.account = a
-		m.fillIn(e)
+	if m.failed != nil {
+		m.account = kaizen.Account{}
+		return m, nil
 	}
+	m.fillIn(e)
 	return m, nil
 }
 
@@ -170,29 +177,6 @@ func (m *made) fillIn(e *Entry) {
 	}
 	a.Password = m.secret
 	if a.Auth != nil {
-		a.Auth = &smtp.Auth{Username: a.Username, Password: a.Password, Mechanisms: a.Auth.Mechanisms}
+		a.Auth = &smtp.Auth{Username: a.Username, Password: a.Password, Identity: a.Auth.Identity, Mechanisms: a.Auth.Mechanisms}
 	}
-}
-
-func (m *made) readTrust(s *Store, e *Entry, last *made) (*tls.Config, error) {
-	if e.CAFile == "" {
-		return nil, nil
-	}
-	path := inDir(s.dir, e.CAFile)
-	v, pem, err := look(path)
-	if err == nil && !v.exists() {
-		err = errMissing
-	}
-	if err != nil {
-		return nil, e.wrong("ca_file", fmt.Errorf("read %s: %w", path, cause(err)))
-	}
-	m.trust = v
-	if last != nil && last.trust != nil && last.trust.sum == v.sum && last.account.TLSConfig != nil {
-		return last.account.TLSConfig, nil
-	}
-	config, err := trusting(pem)
-	if err != nil {
-		return nil, e.wrong("ca_file", fmt.Errorf("read %s: %w", path, err))
-	}
-	return config, nil
 }

@@ -247,6 +247,7 @@ func (e *Entry) clone() Entry {
 	c := *e
 	c.Mechanisms, c.Rates = slices.Clone(e.Mechanisms), slices.Clone(e.Rates)
 	c.Secret.Command = slices.Clone(e.Secret.Command)
+	c.PinnedKeys, c.ProxySecret.Command = slices.Clone(e.PinnedKeys), slices.Clone(e.ProxySecret.Command)
 	return c
 }
 
