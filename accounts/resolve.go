@@ -78,6 +78,29 @@ func (s *Store) Account(ctx context.Context, name string) (kaizen.Account, error
 	return next.account, next.failed
 }
 
+// AccountWith is [Store.Account] with this secret in place of its own, which is
+// neither read nor needed. Nothing of the result is kept. The password of a proxy is
+// read.
+func (s *Store) AccountWith(ctx context.Context, name, secret string) (kaizen.Account, error) {
+	n, err := s.settings(name)
+	if err != nil {
+		return kaizen.Account{}, err
+	}
+	e, err := s.entry(n, name)
+	if err != nil {
+		return kaizen.Account{}, err
+	}
+	m, err := s.makeWithout(ctx, e, nil)
+	if err != nil {
+		return kaizen.Account{}, err
+	}
+	m.secret = secret
+	if m.failed == nil {
+		m.fillIn(e)
+	}
+	return m.account, m.failed
+}
+
 // Forget drops what was kept of an account, so that its password_command runs
 // again when it is used next. Connections that are open stay.
 func (s *Store) Forget(name string) {
@@ -145,15 +168,8 @@ func (m *made) of(e *Entry) bool {
 // make resolves an account. What of the last one still holds is used again: a
 // client opens new connections where the TLS settings are not the same ones.
 func (s *Store) make(ctx context.Context, e *Entry, last *made) (*made, error) {
-	a, err := e.withoutTrust()
+	m, err := s.makeWithout(ctx, e, last)
 	if err != nil {
-		return nil, err
-	}
-	m := &made{entry: e, account: a, at: time.Now()}
-	if m.account.TLSConfig, m.trust, err = e.readTrust(s.dir, last); err != nil {
-		return nil, err
-	}
-	if err := s.readProxySecret(ctx, m, last); err != nil {
 		return nil, err
 	}
 	if e.logsIn() && m.failed == nil {
@@ -167,6 +183,19 @@ func (s *Store) make(ctx context.Context, e *Entry, last *made) (*made, error) {
 	}
 	m.fillIn(e)
 	return m, nil
+}
+
+// makeWithout is make but for the secret.
+func (s *Store) makeWithout(ctx context.Context, e *Entry, last *made) (*made, error) {
+	a, err := e.withoutTrust()
+	if err != nil {
+		return nil, err
+	}
+	m := &made{entry: e, account: a, at: time.Now()}
+	if m.account.TLSConfig, m.trust, err = e.readTrust(s.dir, last); err != nil {
+		return nil, err
+	}
+	return m, s.readProxySecret(ctx, m, last)
 }
 
 // fillIn adds the secret.

@@ -20,7 +20,7 @@ func setProxy(e *Entry, v any) error {
 	if err := smtp.CheckProxy(setting); err != nil {
 		return err
 	}
-	if proxy.HasPassword(setting) {
+	if smtp.ProxyHasPassword(setting) {
 		return errProxyPassword
 	}
 	e.Proxy = setting

@@ -20,6 +20,10 @@ import (
 // nothing is. The error does not hold its password.
 func CheckProxy(setting string) error { return proxy.Check(setting) }
 
+// ProxyHasPassword reports whether the URL of a proxy holds a password, so that it
+// must not be shown or kept in the clear.
+func ProxyHasPassword(setting string) bool { return proxy.HasPassword(setting) }
+
 // checkWay refuses what cannot go together.
 func (c *Conn) checkWay() error {
 	config := &c.config

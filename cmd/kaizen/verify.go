@@ -86,13 +86,14 @@ func examine(ctx context.Context, config smtp.Config) (*serverReport, error) {
 
 // security tells how the link is to be secured, in words.
 func security(c smtp.Config) string {
-	implicit := c.TLS == smtp.TLSImplicit || c.TLS == smtp.TLSAuto && c.Port == 465
+	socket := c.Socket != "" && c.TLS == smtp.TLSAuto
+	implicit := c.TLS == smtp.TLSImplicit || c.TLS == smtp.TLSAuto && c.Port == 465 && !socket
 	switch {
 	case implicit:
 		return "TLS from the first octet"
 	case c.TLS == smtp.TLSOpportunistic:
 		return "STARTTLS if offered"
-	case c.TLS == smtp.TLSNone:
+	case c.TLS == smtp.TLSNone || socket:
 		return "no TLS"
 	}
 	return "STARTTLS, required"
