@@ -8,6 +8,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/kaizenmail/kaizen/internal/proxy"
 )
 
 // Dial connects to the server, secures the connection, and reads what the
@@ -43,7 +45,11 @@ func (c *Conn) check() error {
 	if c.config.Host == "" {
 		return &Error{Phase: PhaseConnect, Class: ClassConnect, Err: errors.New("no host given")}
 	}
-	for name, value := range map[string]string{"host": c.config.Host, "local name": c.config.LocalName} {
+	host, err := proxy.ASCII(c.config.Host)
+	if err != nil {
+		return &Error{Phase: PhaseConnect, Class: ClassProtocol, Err: err}
+	}
+	for name, value := range map[string]string{"host": host, "local name": c.config.LocalName} {
 		if err := checkArgument(name, value); err != nil {
 			return &Error{Phase: PhaseConnect, Class: ClassProtocol, Err: err}
 		}
