@@ -67,6 +67,7 @@ func (c *Conn) handshake(ctx context.Context) *Error {
 	if err != nil {
 		return &Error{Server: c.info.Server, Phase: PhaseTLS, Class: ClassTLS, Err: err}
 	}
+	asked := noticeRequest(settings)
 	conn := tls.Client(c.reader.conn, settings)
 	err = conn.HandshakeContext(ctx)
 	state := conn.ConnectionState()
@@ -74,7 +75,7 @@ func (c *Conn) handshake(ctx context.Context) *Error {
 		t.TLSDone(state, err)
 	}
 	if err != nil {
-		return c.untrusted(ctx, err)
+		return c.untrusted(ctx, err, *asked)
 	}
 	c.info.TLSStarted, c.info.TLSTime = began, time.Since(began)
 	c.info.RoundTrips++
@@ -86,7 +87,7 @@ func (c *Conn) handshake(ctx context.Context) *Error {
 	return nil
 }
 
-func (c *Conn) untrusted(ctx context.Context, err error) *Error {
+func (c *Conn) untrusted(ctx context.Context, err error, asked bool) *Error {
 	e := &Error{Server: c.info.Server, Phase: PhaseTLS, Class: ClassTLS, Err: err}
 	var (
 		record    tls.RecordHeaderError
@@ -111,7 +112,7 @@ func (c *Conn) untrusted(ctx context.Context, err error) *Error {
 		e.Hint = "if the server's key was changed on purpose, pin the new one; if not, somebody may be in between"
 	case strings.Contains(err.Error(), "protocol version"):
 		e.Hint = "the server does not speak " + c.config.lowestTLS() + " or later"
-	case refusedCertificate(err):
+	case refusedCertificate(err) || asked && isAlert(err):
 		e.Hint = certificateHint
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Class = ClassTimeout

@@ -59,10 +59,25 @@ const certificateHint = "the server wants a client certificate that it knows: gi
 // refusedCertificate: the server did not like our certificate, or that there was
 // none. With TLS 1.3 it says so only when the handshake is over for us.
 func refusedCertificate(err error) bool {
+	text := err.Error()
+	return isAlert(err) && (strings.Contains(text, "certificate") || strings.Contains(text, "unknown ca"))
+}
+
+// isAlert: the other side ended TLS in words.
+func isAlert(err error) bool {
 	var op *net.OpError
-	if !errors.As(err, &op) || op.Op != "remote error" {
-		return false
+	return errors.As(err, &op) && op.Op == "remote error"
+}
+
+// noticeRequest finds out whether the server asks for a client certificate where
+// there is none. With TLS 1.2 its refusal does not say so.
+func noticeRequest(settings *tls.Config) *bool {
+	asked := new(bool)
+	if len(settings.Certificates) == 0 && settings.GetClientCertificate == nil {
+		settings.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			*asked = true
+			return new(tls.Certificate), nil
+		}
 	}
-	text := op.Err.Error()
-	return strings.Contains(text, "certificate") || strings.Contains(text, "unknown ca")
+	return asked
 }
