@@ -13,12 +13,13 @@ const (
 	closedForRoom         // another target of the pool needed its place
 	closedLost            // it broke
 	closedDial            // it never came about
+	closedFailback        // a better server is back
 	closedPool            // the pool was closed
 	reasons
 )
 
 var reasonNames = [reasons]string{"open", "idle", "messages", "lifetime", "connection-limit",
-	"login", "room", "lost", "dial", "pool"}
+	"login", "room", "lost", "dial", "failback", "pool"}
 
 // Stats is a moment of a pool, and what its [Counters] have counted.
 type Stats struct {
@@ -53,7 +54,7 @@ func (p *Pool) Moment() Moment {
 		Capacity: p.capacity, SessionLimit: p.learned.Messages,
 	}
 	for _, t := range p.targets {
-		s.Dialling += t.dialling
+		s.Dialling += t.dialling + t.probing
 		s.Gated += len(t.gated)
 		s.Idle += len(t.idle)
 	}
