@@ -88,7 +88,7 @@ func (p *Pool) step(c *connection, needsAuth bool) step {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := c.target
-	if needsAuth && t.patientLocked(now) {
+	if needsAuth && (t.patientLocked(now) || now.Before(c.endpoint.retryAt)) {
 		c.retire = closedLogin
 	}
 	if p.wornLocked(c, now) {

@@ -104,6 +104,7 @@ func (p *Pool) dialFailedLocked(c *connection, err *smtp.Error, now time.Time) {
 		}
 		p.failedLocked(c, err, now)
 	default:
+		p.disperseLocked(err, now)
 		p.failedLocked(c, err, now)
 	}
 	p.dispatchAllLocked(now)

@@ -222,6 +222,35 @@ func (p *Pool) lowerLocked(capacity int, why *smtp.Error, now time.Time) {
 	p.reviewHealthLocked(now)
 }
 
+// crowd is what the capacity was before a server turned connections away that it
+// had taken. Pool.mu guards it.
+type crowd struct {
+	before int
+	at     time.Time // of the first of them
+}
+
+// leaving is how long a server may take to shut down.
+const leaving = 10 * time.Second
+
+func (c *crowd) grewLocked(capacity int, now time.Time) {
+	if now.Sub(c.at) > leaving {
+		c.before, c.at = capacity, now
+	}
+}
+
+// disperseLocked takes it back that there were too many connections if the server
+// does not even listen now: it was shutting down, which it tells by 421 as well
+// (RFC 5321 §3.8).
+func (p *Pool) disperseLocked(err *smtp.Error, now time.Time) {
+	if err.Phase > smtp.PhaseConnect || err.Class != smtp.ClassConnect || p.crowd.before <= p.capacity || now.Sub(p.crowd.at) > leaving {
+		return
+	}
+	p.capacity = min(p.crowd.before, p.config.Connections)
+	p.crowd = crowd{}
+	p.learned.Connections, p.learned.ConnectionsReason, p.learned.ConnectionsAt = 0, "", time.Time{}
+	p.learnLocked()
+}
+
 // raiseLocked allows one connection more after a minute of success.
 func (p *Pool) raiseLocked(now time.Time) {
 	if p.capacity >= p.config.Connections || now.Sub(p.capacityAt) < time.Minute {

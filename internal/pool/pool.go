@@ -95,6 +95,7 @@ type Pool struct {
 	starving       int // targets without any connection for want of room
 	capacity       int // what the server lets us have, up to Connections
 	capacityAt     time.Time
+	crowd          crowd
 	learned        Learned
 	quota          quotaGate
 

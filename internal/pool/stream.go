@@ -183,10 +183,14 @@ func (p *Pool) heedLocked(c *connection, err *smtp.Error, now time.Time) {
 		p.refuseLocked(c.target, shared(c.endpoint.address, err), now)
 	case smtp.ClassAuthTemporary, smtp.ClassQuota, smtp.ClassRate: // the latter two of a login
 		c.authErr, c.retire = err, closedLogin
+		if len(c.target.endpoints) > 1 {
+			c.endpoint.failedLocked(shared(c.endpoint.address, err), now)
+		}
 	case smtp.ClassConnectionLimit:
 		c.retire = closedLimit
 		// A server that hangs up on an idle client says 421 too: no sign of crowding.
 		if stale := c.rested && c.period == 1; !stale {
+			p.crowd.grewLocked(p.capacity, now)
 			p.lowerLocked(p.capacity-1, err, now)
 		}
 	case smtp.ClassSessionLimit:
