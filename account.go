@@ -37,6 +37,8 @@ type Account struct {
 	// TLSConfig replaces the default: system roots, TLS 1.2 or later. It must not
 	// be changed once the account was used.
 	TLSConfig *tls.Config
+	// Servers are further ones, besides Host, of the same login.
+	Servers []Server
 
 	Username string
 	Password string
@@ -167,7 +169,7 @@ func (a *Account) connectionKey() string {
 	h := sha256.New()
 	fingerprint := a.auth().Fingerprint()
 	fmt.Fprintf(h, "%q %d %q %d %t %x ", a.config().Address(), a.TLS, a.LocalName, a.MaxLevel, a.InsecureAuth, fingerprint)
-	fmt.Fprintf(h, "%x ", reflect.ValueOf(a.DialContext).Pointer())
+	fmt.Fprintf(h, "%x %+v ", reflect.ValueOf(a.DialContext).Pointer(), a.Servers)
 	if t := a.TLSConfig; t != nil {
 		fmt.Fprintf(h, "%q %t %d %d %p ", t.ServerName, t.InsecureSkipVerify, t.MinVersion, t.MaxVersion, t.RootCAs)
 		fmt.Fprintf(h, "%x %x ", reflect.ValueOf(t.VerifyPeerCertificate).Pointer(), reflect.ValueOf(t.VerifyConnection).Pointer())
@@ -180,14 +182,19 @@ func (a *Account) connectionKey() string {
 
 // shown is what may be seen of an account.
 type shown struct {
-	Name     string `json:"name,omitempty"`
-	Server   string `json:"server"`
-	Username string `json:"username,omitempty"`
-	Limits   Limits `json:"limits"`
+	Name     string   `json:"name,omitempty"`
+	Server   string   `json:"server"`
+	Servers  []string `json:"servers,omitempty"` // all, if there are several
+	Username string   `json:"username,omitempty"`
+	Limits   Limits   `json:"limits"`
 }
 
 func (a *Account) shown() shown {
-	return shown{Name: a.Name, Server: a.config().Address(), Username: a.shownUser(), Limits: a.Limits}
+	s := shown{Name: a.Name, Server: a.config().Address(), Username: a.shownUser(), Limits: a.Limits}
+	if len(a.Servers) > 0 {
+		s.Servers = a.addresses()
+	}
+	return s
 }
 
 // Format writes the account without its secrets, whatever the verb.
@@ -207,7 +214,7 @@ func (a *Account) same(b *Account) bool {
 	return a.Name == b.Name && a.Host == b.Host && a.Port == b.Port && a.TLS == b.TLS && a.TLSConfig == b.TLSConfig &&
 		a.Username == b.Username && a.Password == b.Password && a.Auth == b.Auth &&
 		a.InsecureAuth == b.InsecureAuth && a.LocalName == b.LocalName && a.MaxLevel == b.MaxLevel &&
-		a.Trace == b.Trace && a.Timeouts == b.Timeouts &&
+		slices.Equal(a.Servers, b.Servers) && a.Trace == b.Trace && a.Timeouts == b.Timeouts &&
 		reflect.ValueOf(a.DialContext).Pointer() == reflect.ValueOf(b.DialContext).Pointer() &&
 		a.Limits.equal(&b.Limits)
 }

@@ -30,7 +30,7 @@ type Stats struct {
 	Dialled int64 `json:"dialled"` // dials begun
 	Reused  int64 `json:"reused"`  // times an idle connection was woken
 	// Closed counts connections by the reason of their end: idle, messages,
-	// lifetime, connection-limit, login, room, lost, dial, pool.
+	// lifetime, connection-limit, login, room, lost, dial, failback, pool.
 	Closed map[string]int64 `json:"closed"`
 
 	Accepted  int64 `json:"accepted"` // this and the next three: transactions, as their senders were told

@@ -65,7 +65,7 @@ func addHistogram(sum, more *kaizen.Histogram) {
 
 // reasons are all that Stats.Closed can have. A series that is there from the
 // beginning, as zero, lets a first increase be seen.
-var reasons = [...]string{"idle", "messages", "lifetime", "connection-limit", "login", "room", "lost", "dial", "pool"}
+var reasons = [...]string{"idle", "messages", "lifetime", "connection-limit", "login", "room", "lost", "dial", "failback", "pool"}
 
 func (f *figures) collect(account string, to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, n int, labels ...string) {
