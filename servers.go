@@ -116,13 +116,13 @@ func (c *Client) poolTarget(l *lane, a *Account, key string) (t pool.Target, rem
 	return t, remembered
 }
 
-// patience is how long a server may be silent, if there are others: as long as it
-// may take to connect.
+// patience is how long a server may be silent, if there are others: so that one of
+// them has taken over within the time that it may take to connect.
 func patience(connect time.Duration) time.Duration {
 	if connect <= 0 {
-		return 10 * time.Second
+		connect = 10 * time.Second
 	}
-	return connect
+	return connect * 3 / 4
 }
 
 func (l *lane) memory(server string) *smtp.Memory {

@@ -23,12 +23,12 @@ type server struct {
 	// verdict, if set, decides on the n-th message of a connection. A nil Result
 	// accepts it.
 	verdict func(c *fakeConn, n int, tx *smtp.Transaction) *smtp.Result
-	ahead   bool          // ask for the next message while one is under way
+	ahead   bool // ask for the next message while one is under way
 	// silent, if set, keeps answers back until it is closed; dials too if
 	// dialLimit, after which they fail, is set.
 	silent    chan struct{}
 	dialLimit time.Duration
-	lull    time.Duration // between the end of a message and asking for the next
+	lull      time.Duration // between the end of a message and asking for the next
 
 	mu sync.Mutex
 	seen
