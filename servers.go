@@ -32,9 +32,9 @@ func (s Server) Address() string {
 	return smtp.Config{Host: s.Host, Port: s.Port, TLS: s.TLS}.Address()
 }
 
-// servers are all servers of the account, that of Host first. One of Servers that
+// AllServers are all servers of the account, that of Host first. One of Servers that
 // is the same as Host only tells its priority and weight.
-func (a *Account) servers() []Server {
+func (a *Account) AllServers() []Server {
 	all := []Server{{Host: a.Host, Port: a.Port, TLS: a.TLS}}
 	for _, s := range a.Servers {
 		at := slices.IndexFunc(all, func(other Server) bool { return other.Address() == s.Address() })
@@ -59,7 +59,7 @@ func (a *Account) addresses() []string {
 	if len(a.Servers) == 0 {
 		return []string{a.config().Address()}
 	}
-	servers := a.servers()
+	servers := a.AllServers()
 	all := make([]string, len(servers))
 	for i, s := range servers {
 		all[i] = s.Address()
@@ -101,7 +101,7 @@ func lowest(a, b int) int {
 
 // poolTarget is the account as its pool knows it.
 func (c *Client) poolTarget(l *lane, a *Account, key string) (t pool.Target, remembered memories) {
-	servers := a.servers()
+	servers := a.AllServers()
 	for i, s := range servers {
 		config, memory := a.at(s), l.memory(s.Address())
 		config.Memory = memory
@@ -169,7 +169,7 @@ func serversHealth(servers []pool.ServerHealth) (list []ServerHealth) {
 // login logs in at every server, on connections of their own. worked says that it
 // did at one; err is what is wrong with the first that is not in order.
 func login(ctx context.Context, a *Account) (worked bool, err error) {
-	for _, s := range a.servers() {
+	for _, s := range a.AllServers() {
 		failed := loginAt(ctx, a.at(s))
 		if failed == nil {
 			worked = true

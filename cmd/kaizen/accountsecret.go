@@ -164,7 +164,7 @@ func (a *app) tryLogin(ctx context.Context, e accounts.Entry, secret string, wit
 	if withTranscript {
 		t.Trace = transcript(a.stderr)
 	}
-	if _, err := examine(ctx, connection(&t.Account)); err != nil {
+	if _, err := examineAll(ctx, &t.Account); err != nil {
 		fmt.Fprintln(a.stderr, "The password was not changed; --no-verify keeps it without trying the login.")
 		return err
 	}

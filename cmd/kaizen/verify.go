@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/smtp"
 	"github.com/spf13/cobra"
 )
@@ -46,12 +49,11 @@ func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
 	}
 	ctx, cancel := f.within(cmd.Context())
 	defer cancel()
-	config := connection(&target.Account)
-	report, err := examine(ctx, config)
+	report, err := examineAll(ctx, &target.Account)
 	if err == nil && target.logsIn() {
 		err = app.lift(ctx, target.Account)
 	}
-	report.Error = failureOf(cmd.Context(), err)
+	report.Error = cmp.Or(report.Error, failureOf(cmd.Context(), err))
 	if f.json {
 		if werr := app.printJSON(report); err == nil {
 			err = werr
@@ -59,7 +61,35 @@ func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
 		return err
 	}
 	app.printReport(report)
+	for _, other := range report.Others {
+		fmt.Fprintln(app.stdout)
+		app.printReport(other)
+	}
 	return err
+}
+
+// examineAll examines every server of the account. The report is that of the first,
+// with the others in it; the error is the first there is. Refused credentials are
+// not tried at the next one.
+func examineAll(ctx context.Context, a *kaizen.Account) (report *serverReport, err error) {
+	for _, s := range a.AllServers() {
+		config := connection(a)
+		config.Host, config.Port, config.TLS = s.Host, s.Port, s.TLS
+		one, failed := examine(ctx, config)
+		if err == nil {
+			err = failed
+		}
+		if report == nil {
+			report = one
+		} else {
+			one.Error = failureOf(ctx, failed)
+			report.Others = append(report.Others, one)
+		}
+		if errors.Is(failed, kaizen.ErrAuth) || ctx.Err() != nil {
+			break
+		}
+	}
+	return report, err
 }
 
 // examine goes as far as a connection gets. The report is set beside an error
