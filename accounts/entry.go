@@ -23,7 +23,7 @@ type Entry struct {
 	Port         int
 	TLS          smtp.TLSMode
 	Servers      []string // further servers, each as kaizen.ParseServer reads it
-	Username     string // default: as the preset says; without one, Address if a secret's source is given, else no login
+	Username     string   // default: as the preset says; without one, Address if a secret's source is given, else no login
 	LocalName    string
 	InsecureAuth bool
 	Level        smtp.Level
