@@ -40,6 +40,8 @@ type keeper struct {
 	account string
 	logger  *slog.Logger
 
+	sessions sessions
+
 	mu      sync.Mutex // guards what follows; no I/O under it
 	key     string     // of the credentials in use
 	auth    *smtp.Auth

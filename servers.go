@@ -47,22 +47,25 @@ func (a *Account) AllServers() []Server {
 	return all
 }
 
-// at is how one of the servers is reached.
-func (a *Account) at(s Server) smtp.Config {
-	config := a.config()
-	config.Host, config.Port, config.TLS = s.Host, s.Port, s.TLS
-	return config
+// configs are how each of the servers is reached.
+func (a *Account) configs(servers []Server) []smtp.Config {
+	all := make([]smtp.Config, len(servers))
+	for i, s := range servers {
+		all[i] = a.config()
+		if i > 0 {
+			all[i].Socket, all[i].Host, all[i].Port, all[i].TLS = "", s.Host, s.Port, s.TLS
+		}
+	}
+	return all
 }
 
 // addresses are those of all servers.
 func (a *Account) addresses() []string {
-	if len(a.Servers) == 0 {
-		return []string{a.config().Address()}
-	}
-	servers := a.AllServers()
-	all := make([]string, len(servers))
-	for i, s := range servers {
-		all[i] = s.Address()
+	all := []string{a.config().Address()}
+	if len(a.Servers) > 0 {
+		for _, s := range a.AllServers()[1:] {
+			all = append(all, s.Address())
+		}
 	}
 	return all
 }
@@ -101,17 +104,17 @@ func lowest(a, b int) int {
 
 // poolTarget is the account as its pool knows it.
 func (c *Client) poolTarget(l *lane, a *Account, key string) (t pool.Target, remembered memories) {
-	servers := a.AllServers()
-	for i, s := range servers {
-		config, memory := a.at(s), l.memory(s.Address())
-		config.Memory = memory
-		remembered = append(remembered, memory)
+	servers, sessions := a.AllServers(), l.keeper.sessions.of(key)
+	for i, config := range a.configs(servers) {
+		s, server := servers[i], config.Address()
+		config.Memory, config.Sessions = l.memory(server), sessions
+		remembered = append(remembered, config.Memory)
 		dial := l.dial(a, key, config, c.config.Trace)
 		if i == 0 {
-			t = pool.Target{Key: key, Server: s.Address(), Dial: dial, Priority: s.Priority, Weight: s.Weight, Patience: patience(a.Timeouts.Connect)}
+			t = pool.Target{Key: key, Server: server, Dial: dial, Priority: s.Priority, Weight: s.Weight, Patience: patience(a.Timeouts.Connect)}
 			continue
 		}
-		t.Others = append(t.Others, pool.Server{Address: s.Address(), Dial: dial, Priority: s.Priority, Weight: s.Weight})
+		t.Others = append(t.Others, pool.Server{Address: server, Dial: dial, Priority: s.Priority, Weight: s.Weight})
 	}
 	return t, remembered
 }
@@ -169,8 +172,8 @@ func serversHealth(servers []pool.ServerHealth) (list []ServerHealth) {
 // login logs in at every server, on connections of their own. worked says that it
 // did at one; err is what is wrong with the first that is not in order.
 func login(ctx context.Context, a *Account) (worked bool, err error) {
-	for _, s := range a.AllServers() {
-		failed := loginAt(ctx, a.at(s))
+	for _, config := range a.configs(a.AllServers()) {
+		failed := loginAt(ctx, config)
 		if failed == nil {
 			worked = true
 			continue

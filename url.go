@@ -32,12 +32,16 @@ func (e *URLError) Unwrap() error { return e.Err }
 //	smtps://user:password@smtp.example.com          implicit TLS, port 465
 //	smtp://user@smtp.example.com:587                STARTTLS, required
 //	smtp://localhost:1025?tls=none                  no TLS, by explicit choice
+//	smtp://localhost?socket=/run/relay.sock         a UNIX socket, without TLS
 //
 // What is not a letter or digit in user or password is percent-encoded.
 // Parameters: tls (starttls, implicit, opportunistic, none), server (further ones,
 // each as [ParseServer] reads it, separated by commas), name, local-name,
 // connections, messages-per-connection, rate (as [ParseRates] reads it), level
-// (lock-step, group, look-ahead), insecure-auth (true). Errors are of type
+// (lock-step, group, look-ahead), insecure-auth (true); socket (a path), proxy (a
+// URL, percent-encoded, or environment), local-address (an IP address), pin (keys as
+// [smtp.KeyPin] writes them, separated by commas), tls-min (1.2, 1.3; 1.0 and 1.1 by
+// explicit choice). Errors are of type
 // [*URLError].
 func ParseURL(s string) (Account, error) {
 	u, err := url.Parse(s)
@@ -133,7 +137,7 @@ func readParameters(a *Account, u *url.URL) error {
 	return nil
 }
 
-const knownParameters = "tls, server, name, local-name, connections, messages-per-connection, rate, level, insecure-auth"
+const knownParameters = "tls, server, name, local-name, connections, messages-per-connection, rate, level, insecure-auth, socket, proxy, local-address, pin, tls-min"
 
 var parameters = map[string]func(a *Account, value string) error{
 	"tls":                     readTLS,
@@ -145,6 +149,11 @@ var parameters = map[string]func(a *Account, value string) error{
 	"rate":                    readRate,
 	"level":                   func(a *Account, v string) error { return a.MaxLevel.UnmarshalText([]byte(v)) },
 	"insecure-auth":           readInsecureAuth,
+	"socket":                  func(a *Account, v string) error { return readName(&a.Socket, v) },
+	"proxy":                   readProxy,
+	"local-address":           readLocalAddress,
+	"pin":                     readPins,
+	"tls-min":                 readTLSMin,
 }
 
 func readName(to *string, v string) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,8 +51,8 @@ func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
 	report, err := examineAll(ctx, &target.Account)
 	if err == nil && target.logsIn() {
 		err = app.lift(ctx, target.Account)
+		report.Error = failureOf(cmd.Context(), err)
 	}
-	report.Error = cmp.Or(report.Error, failureOf(cmd.Context(), err))
 	if f.json {
 		if werr := app.printJSON(report); err == nil {
 			err = werr
@@ -72,17 +71,19 @@ func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
 // with the others in it; the error is the first there is. Refused credentials are
 // not tried at the next one.
 func examineAll(ctx context.Context, a *kaizen.Account) (report *serverReport, err error) {
-	for _, s := range a.AllServers() {
+	for i, s := range a.AllServers() {
 		config := connection(a)
-		config.Host, config.Port, config.TLS = s.Host, s.Port, s.TLS
+		if i > 0 {
+			config.Socket, config.Host, config.Port, config.TLS = "", s.Host, s.Port, s.TLS
+		}
 		one, failed := examine(ctx, config)
+		one.Error = failureOf(ctx, failed)
 		if err == nil {
 			err = failed
 		}
-		if report == nil {
+		if i == 0 {
 			report = one
 		} else {
-			one.Error = failureOf(ctx, failed)
 			report.Others = append(report.Others, one)
 		}
 		if errors.Is(failed, kaizen.ErrAuth) || ctx.Err() != nil {
@@ -116,13 +117,14 @@ func examine(ctx context.Context, config smtp.Config) (*serverReport, error) {
 
 // security tells how the link is to be secured, in words.
 func security(c smtp.Config) string {
-	implicit := c.TLS == smtp.TLSImplicit || c.TLS == smtp.TLSAuto && c.Port == 465
+	socket := c.Socket != "" && c.TLS == smtp.TLSAuto
+	implicit := c.TLS == smtp.TLSImplicit || c.TLS == smtp.TLSAuto && c.Port == 465 && !socket
 	switch {
 	case implicit:
 		return "TLS from the first octet"
 	case c.TLS == smtp.TLSOpportunistic:
 		return "STARTTLS if offered"
-	case c.TLS == smtp.TLSNone:
+	case c.TLS == smtp.TLSNone || socket:
 		return "no TLS"
 	}
 	return "STARTTLS, required"
