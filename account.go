@@ -38,6 +38,8 @@ type Account struct {
 	// be changed once the account was used. TLS sessions are resumed on the
 	// account's next connections, in a cache of its own unless this has one.
 	TLSConfig *tls.Config
+	// Servers are further ones, besides Host, of the same login.
+	Servers []Server
 	// PinnedKeys, if any, has the server's certificate or one above it have one of
 	// these keys, besides all that TLSConfig demands; see [smtp.KeyPin].
 	PinnedKeys []string
@@ -180,6 +182,7 @@ func (a *Account) connectionKey() string {
 	fmt.Fprintf(h, "%q %d %q %d %t %x ", a.config().Address(), a.TLS, a.LocalName, a.MaxLevel, a.InsecureAuth, fingerprint)
 	fmt.Fprintf(h, "%x ", reflect.ValueOf(a.DialContext).Pointer())
 	fmt.Fprintf(h, "%q %q %q %q ", a.Host, a.Proxy, a.LocalAddress, a.PinnedKeys)
+	fmt.Fprintf(h, "%+v ", a.Servers)
 	if t := a.TLSConfig; t != nil {
 		fmt.Fprintf(h, "%q %t %d %d %p ", t.ServerName, t.InsecureSkipVerify, t.MinVersion, t.MaxVersion, t.RootCAs)
 		fmt.Fprintf(h, "%x %x ", reflect.ValueOf(t.VerifyPeerCertificate).Pointer(), reflect.ValueOf(t.VerifyConnection).Pointer())
@@ -193,14 +196,19 @@ func (a *Account) connectionKey() string {
 
 // shown is what may be seen of an account.
 type shown struct {
-	Name     string `json:"name,omitempty"`
-	Server   string `json:"server"`
-	Username string `json:"username,omitempty"`
-	Limits   Limits `json:"limits"`
+	Name     string   `json:"name,omitempty"`
+	Server   string   `json:"server"`
+	Servers  []string `json:"servers,omitempty"` // all, if there are several
+	Username string   `json:"username,omitempty"`
+	Limits   Limits   `json:"limits"`
 }
 
 func (a *Account) shown() shown {
-	return shown{Name: a.Name, Server: a.config().Address(), Username: a.shownUser(), Limits: a.Limits}
+	s := shown{Name: a.Name, Server: a.config().Address(), Username: a.shownUser(), Limits: a.Limits}
+	if len(a.Servers) > 0 {
+		s.Servers = a.addresses()
+	}
+	return s
 }
 
 // Format writes the account without its secrets, whatever the verb.
@@ -221,7 +229,7 @@ func (a *Account) same(b *Account) bool {
 		a.Socket == b.Socket && a.Proxy == b.Proxy && a.LocalAddress == b.LocalAddress && slices.Equal(a.PinnedKeys, b.PinnedKeys) &&
 		a.Username == b.Username && a.Password == b.Password && a.Auth == b.Auth &&
 		a.InsecureAuth == b.InsecureAuth && a.LocalName == b.LocalName && a.MaxLevel == b.MaxLevel &&
-		a.Trace == b.Trace && a.Timeouts == b.Timeouts &&
+		slices.Equal(a.Servers, b.Servers) && a.Trace == b.Trace && a.Timeouts == b.Timeouts &&
 		reflect.ValueOf(a.DialContext).Pointer() == reflect.ValueOf(b.DialContext).Pointer() &&
 		a.Limits.equal(&b.Limits)
 }

@@ -128,7 +128,7 @@ func noHost(name string) *Error {
 var errClientClosed = errors.New("the client is closed")
 
 func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
-	server, memory, k := a.config().Address(), l.recent.memory, l.keeper
+	server, memory, k := a.config().Address(), l.recent.memories, l.keeper
 	learned, paused := k.recall(server)
 	return pool.Config{
 		Learned: learned, Paused: paused,

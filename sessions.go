@@ -14,8 +14,8 @@ type sessions struct {
 }
 
 const (
-	// keptSessions is for a server's names: one.
-	keptSessions = 2
+	// keptSessions is how many servers an account may have whose sessions are kept.
+	keptSessions = 8
 	// keptKeys is how many sets of settings an account goes back and forth between.
 	keptKeys = 8
 )

@@ -35,7 +35,8 @@ func (e *URLError) Unwrap() error { return e.Err }
 //	smtp://localhost?socket=/run/relay.sock         a UNIX socket, without TLS
 //
 // What is not a letter or digit in user or password is percent-encoded.
-// Parameters: tls (starttls, implicit, opportunistic, none), name, local-name,
+// Parameters: tls (starttls, implicit, opportunistic, none), server (further ones,
+// each as [ParseServer] reads it, separated by commas), name, local-name,
 // connections, messages-per-connection, rate (as [ParseRates] reads it), level
 // (lock-step, group, look-ahead), insecure-auth (true); socket (a path), proxy (a
 // URL, percent-encoded, or environment), local-address (an IP address), pin (keys as
@@ -136,10 +137,11 @@ func readParameters(a *Account, u *url.URL) error {
 	return nil
 }
 
-const knownParameters = "tls, name, local-name, connections, messages-per-connection, rate, level, insecure-auth, socket, proxy, local-address, pin, tls-min"
+const knownParameters = "tls, server, name, local-name, connections, messages-per-connection, rate, level, insecure-auth, socket, proxy, local-address, pin, tls-min"
 
 var parameters = map[string]func(a *Account, value string) error{
 	"tls":                     readTLS,
+	"server":                  readServers,
 	"name":                    func(a *Account, v string) error { return readName(&a.Name, v) },
 	"local-name":              func(a *Account, v string) error { return readName(&a.LocalName, v) },
 	"connections":             func(a *Account, v string) error { return readCount(&a.Limits.Connections, v) },
@@ -172,16 +174,25 @@ func readInsecureAuth(a *Account, v string) error {
 }
 
 func readTLS(a *Account, v string) error {
-	modes := map[string]smtp.TLSMode{"starttls": smtp.TLSStartTLS, "implicit": smtp.TLSImplicit,
-		"opportunistic": smtp.TLSOpportunistic, "none": smtp.TLSNone}
-	mode, ok := modes[v]
-	if !ok {
-		return fmt.Errorf("%q is none of starttls, implicit, opportunistic, none", v)
+	mode, err := tlsMode(v)
+	if err != nil {
+		return err
 	}
 	if a.TLS == smtp.TLSImplicit && mode != smtp.TLSImplicit {
 		return fmt.Errorf("%q contradicts smtps, which is implicit TLS: write smtp://", v)
 	}
 	a.TLS = mode
+	return nil
+}
+
+func readServers(a *Account, v string) error {
+	for one := range strings.SplitSeq(v, ",") {
+		s, err := ParseServer(one)
+		if err != nil {
+			return err
+		}
+		a.Servers = append(a.Servers, s)
+	}
 	return nil
 }
 

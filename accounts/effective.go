@@ -39,11 +39,15 @@ func (e *Entry) withoutTrust() (kaizen.Account, error) {
 	if err != nil {
 		return kaizen.Account{}, err
 	}
+	servers, err := e.furtherServers()
+	if err != nil {
+		return kaizen.Account{}, err
+	}
 	steps, err := backoff(e.Retry)
 	if err != nil {
 		return kaizen.Account{}, err
 	}
-	a := kaizen.Account{Name: e.Name, Host: server.Host, Port: server.Port, TLS: server.TLS, Username: username,
+	a := kaizen.Account{Name: e.Name, Host: server.Host, Port: server.Port, TLS: server.TLS, Servers: servers, Username: username,
 		InsecureAuth: e.InsecureAuth, Limits: limits, Retry: kaizen.Retry{Backoff: steps, Expire: e.Expire}, Timeouts: e.Timeouts, IdleTimeout: e.IdleTimeout,
 		MaxLifetime: max(0, e.MaxLifetime), MinIdle: e.MinIdle, LocalName: e.LocalName, MaxLevel: e.Level}
 	e.fillWay(&a)
@@ -92,6 +96,17 @@ func (e *Entry) server() (server smtp.Config, err error) {
 		return server, e.wrong("host", errors.New("is not the name of a host: leave out scheme, user and path"))
 	}
 	return server, nil
+}
+
+func (e *Entry) furtherServers() (servers []kaizen.Server, err error) {
+	for _, one := range e.Servers {
+		s, err := kaizen.ParseServer(one)
+		if err != nil {
+			return nil, e.wrong("servers", err)
+		}
+		servers = append(servers, s)
+	}
+	return servers, nil
 }
 
 // login is the user name; empty without a login, or if the secret is the user

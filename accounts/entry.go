@@ -22,7 +22,8 @@ type Entry struct {
 	Host         string // required without a Provider
 	Port         int
 	TLS          smtp.TLSMode
-	Username     string // default: as the preset says; without one, Address if a secret's source is given, else no login
+	Servers      []string // further servers, each as kaizen.ParseServer reads it
+	Username     string   // default: as the preset says; without one, Address if a secret's source is given, else no login
 	LocalName    string
 	InsecureAuth bool
 	Level        smtp.Level

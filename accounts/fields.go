@@ -41,6 +41,7 @@ var fields = []field{
 	text("host", func(e *Entry) *string { return &e.Host }),
 	number("port", 1, math.MaxUint16, func(e *Entry) *int { return &e.Port }),
 	{"tls", formText, setTLS, getTLS},
+	{"servers", formList, setServers, func(e *Entry) any { return list(e.Servers) }},
 	text("socket", func(e *Entry) *string { return &e.Socket }),
 	{"proxy", formText, setProxy, func(e *Entry) any { return given(e.Proxy) }},
 	ofProxy("proxy_password_env", formText, setSource(SecretEnv), getSource(SecretEnv)),
@@ -193,6 +194,17 @@ func getTLS(e *Entry) any {
 		return nil
 	}
 	return tlsNames[e.TLS]
+}
+
+func setServers(e *Entry, v any) error {
+	servers := v.([]string)
+	for _, one := range servers {
+		if _, err := kaizen.ParseServer(one); err != nil {
+			return err
+		}
+	}
+	e.Servers = servers
+	return nil
 }
 
 func setLevel(e *Entry, v any) error {

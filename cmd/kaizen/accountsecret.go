@@ -163,7 +163,7 @@ func (a *app) tryLogin(ctx context.Context, store *accounts.Store, e accounts.En
 	if withTranscript {
 		account.Trace = transcript(a.stderr)
 	}
-	if _, err := examine(ctx, connection(&account)); err != nil {
+	if _, err := examineAll(ctx, &account); err != nil {
 		fmt.Fprintln(a.stderr, "The password was not changed; --no-verify keeps it without trying the login.")
 		return err
 	}

@@ -58,9 +58,8 @@ func (c *accountAdd) try(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 	}
-	config := connection(&t.Account)
-	c.tell("Trying the login at %s …", config.Address())
-	_, err = examine(ctx, config)
+	c.tell("Trying the login at %s …", serversInShort(&t.Account))
+	_, err = examineAll(ctx, &t.Account)
 	return err
 }
 

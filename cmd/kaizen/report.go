@@ -22,6 +22,7 @@ type serverReport struct {
 	Extensions  []string           `json:"extensions,omitempty"` // with their parameters
 	Session     *sessionReport     `json:"session,omitempty"`
 	Error       *failure           `json:"error,omitempty"`
+	Others      []*serverReport    `json:"others,omitempty"` // further servers of the account
 }
 
 type tlsReport struct {
