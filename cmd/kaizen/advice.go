@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/kaizenmail/kaizen/internal/proxy"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -12,6 +13,9 @@ import (
 func advice(e *smtp.Error) (text, section string) {
 	if e.Outcome == smtp.Unknown {
 		return "look whether the message arrived before you send it again", "In doubt"
+	}
+	if refused := (*proxy.Error)(nil); errors.As(e, &refused) {
+		return "look at what the proxy says, and at its URL", "Proxies"
 	}
 	switch e.Class {
 	case smtp.ClassConnect, smtp.ClassTimeout:
