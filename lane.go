@@ -39,6 +39,9 @@ type route struct {
 }
 
 func newRoute(a *Account, memory *smtp.Memory, k *keeper, trace *Trace) route {
+	if a.Mailer != nil {
+		return mailerRoute(a, memory, k)
+	}
 	config := a.config()
 	config.Memory = memory
 	label, key, server := a.label(), a.connectionKey(), config.Address()
@@ -125,7 +128,7 @@ func (c *Client) laneLocked(a *Account, k *keeper) (l *lane, differ bool) {
 		l.restrictLocked(&a.Limits)
 		differ, l.differ = !l.differ, true
 	}
-	address := a.config().Address()
+	address := a.address()
 	if l.memories[address] == nil {
 		l.memories[address] = new(smtp.Memory)
 	}

@@ -32,13 +32,21 @@ func (e *URLError) Unwrap() error { return e.Err }
 //	smtps://user:password@smtp.example.com          implicit TLS, port 465
 //	smtp://user@smtp.example.com:587                STARTTLS, required
 //	smtp://localhost:1025?tls=none                  no TLS, by explicit choice
+//	sendmail:                                       the sendmail command
+//	sendmail:///usr/bin/msmtp?args=-a+work          another one, with arguments
+//	maildir:///tmp/preview                          a folder, see package maildrop
+//	eml:///tmp/preview                              the same, as .eml files
 //
 // What is not a letter or digit in user or password is percent-encoded.
 // Parameters: tls (starttls, implicit, opportunistic, none), name, local-name,
 // connections, messages-per-connection, rate (as [ParseRates] reads it), level
-// (lock-step, group, look-ahead), insecure-auth (true). Errors are of type
-// [*URLError].
+// (lock-step, group, look-ahead), insecure-auth (true). Of sendmail: args (divided at
+// spaces), dsn (true), timeout (30s); of folders: bare (true), sync (false); of
+// both: name, connections, rate. Errors are of type [*URLError].
 func ParseURL(s string) (Account, error) {
+	if a, ok, err := parseMailerURL(s); ok {
+		return a, err
+	}
 	u, err := url.Parse(s)
 	// An @ behind the authority: a password with / ? or # in it was cut there, and
 	// its pieces look like a port, a path or parameters.
@@ -62,7 +70,7 @@ func readScheme(a *Account, u *url.URL) error {
 		a.TLS = smtp.TLSImplicit
 	case "smtp":
 	default:
-		return &URLError{"scheme", fmt.Errorf("%q is neither smtp nor smtps", u.Scheme)}
+		return &URLError{"scheme", fmt.Errorf("%q is none of smtp, smtps, sendmail, maildir and eml", u.Scheme)}
 	}
 	if u.Path != "" && u.Path != "/" || u.Fragment != "" || u.Opaque != "" {
 		return &URLError{"path", errors.New("nothing may follow host and port but ?parameters")}

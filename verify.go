@@ -8,7 +8,7 @@ import (
 )
 
 // Verify connects to the account's server, logs in and says goodbye; nothing is
-// sent. It returns nil or an [*Error] that says what is wrong.
+// sent. A [Mailer] is asked by its Check, if it has one. It returns nil or an [*Error] that says what is wrong.
 //
 // Verify uses a connection of its own, beside the pooled ones. An account that
 // was stopped because its credentials were refused goes on after it succeeds; if
@@ -59,6 +59,9 @@ func (c *Client) Resume(ctx context.Context, account Account) error {
 
 // login logs in on a connection of its own.
 func login(ctx context.Context, a *Account) error {
+	if a.Mailer != nil {
+		return checkMailer(ctx, a.Mailer)
+	}
 	conn, err := smtp.Dial(ctx, a.config())
 	if err != nil {
 		return err
