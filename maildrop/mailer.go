@@ -66,13 +66,15 @@ func (m *Mailer) String() string {
 	return name
 }
 
-// Check makes the folder and reports whether a file can be written there.
+// Check makes the folder and reports whether a file can be written there. It
+// removes what killed processes left behind more than 36 hours ago.
 func (m *Mailer) Check(context.Context) error {
-	f, err := m.create()
+	d, err := m.create()
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.discard())
+	m.removeLeftovers(time.Now())
+	return d.discard()
 }
 
 // Mail puts the message into the folder. It is accepted when its file has its name

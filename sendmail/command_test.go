@@ -90,7 +90,7 @@ func beCommand(deed string) int {
 // commandOptions runs the test binary as the command.
 func commandOptions(t *testing.T, deed string) sendmail.Options {
 	t.Helper()
-	return sendmail.Options{Path: self(t), Env: append(os.Environ(), deedVariable+"="+deed), Timeout: time.Minute}
+	return sendmail.Options{Path: self(t), Env: append(os.Environ(), "GORACE=atexit_sleep_ms=0", deedVariable+"="+deed), Timeout: time.Minute}
 }
 
 func self(t *testing.T) string {
