@@ -32,6 +32,9 @@ func (e Entry) Account() (kaizen.Account, error) {
 
 // withoutTrust is Account but for ca_file.
 func (e *Entry) withoutTrust() (kaizen.Account, error) {
+	if e.mailerKey() != "" {
+		return e.mailerAccount()
+	}
 	server, err := e.server()
 	if err != nil {
 		return kaizen.Account{}, err

@@ -53,6 +53,12 @@ func New(dir string, o Options) *Mailer {
 	return &Mailer{dir: dir, options: o}
 }
 
+// Dir is the folder, as an absolute path.
+func (m *Mailer) Dir() string { return m.dir }
+
+// Options are those of the mailer.
+func (m *Mailer) Options() Options { return m.options }
+
 // String is "maildir:" or "eml:" and the path.
 func (m *Mailer) String() string {
 	scheme := "maildir:"

@@ -71,6 +71,13 @@ func New(o Options) *Mailer {
 // environment are not shown: a part of a checksum stands for them.
 func (m *Mailer) String() string { return m.name }
 
+// Options are those of the mailer, with defaults filled in.
+func (m *Mailer) Options() Options {
+	o := m.options
+	o.Args, o.Env = slices.Clone(o.Args), slices.Clone(o.Env)
+	return o
+}
+
 // Format shows the mailer as String does, whatever the verb: arguments are not
 // shown.
 func (m Mailer) Format(f fmt.State, _ rune) { fmt.Fprint(f, m.name) }

@@ -33,7 +33,7 @@ func (a *app) accountReport(e accounts.Entry, standard string, status *kaizen.St
 		r.State = "wrong: " + err.Error()
 		return r
 	}
-	r.Server = connection(&t.Account).Address()
+	r.Server = serverOf(&t.Account)
 	if t.logsIn() {
 		r.Secret = e.Secret.String()
 	}

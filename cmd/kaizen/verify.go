@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/smtp"
 	"github.com/spf13/cobra"
 )
@@ -46,8 +48,7 @@ func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
 	}
 	ctx, cancel := f.within(cmd.Context())
 	defer cancel()
-	config := connection(&target.Account)
-	report, err := examine(ctx, config)
+	report, err := examineAccount(ctx, &target.Account)
 	if err == nil && target.logsIn() {
 		err = app.lift(ctx, target.Account)
 	}
@@ -60,6 +61,17 @@ func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
 	}
 	app.printReport(report)
 	return err
+}
+
+// examineAccount goes as far as a connection gets, or asks what stands in place of
+// a server.
+func examineAccount(ctx context.Context, a *kaizen.Account) (*serverReport, error) {
+	if a.Mailer == nil {
+		return examine(ctx, connection(a))
+	}
+	client := kaizen.New(kaizen.Config{})
+	err := client.Verify(ctx, *a)
+	return &serverReport{Server: a.Mailer.String(), Security: "no server: it takes messages on this machine"}, errors.Join(err, client.Close())
 }
 
 // examine goes as far as a connection gets. The report is set beside an error
