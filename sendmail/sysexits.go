@@ -17,9 +17,9 @@ type meaning struct {
 // sysexits are those of sysexits(3). What points to the machine and not to the
 // message is temporary: somebody mends it, and no message is lost meanwhile.
 var sysexits = map[int]meaning{
-	64: {"usage error", smtp.ClassProtocol, 451, smtp.EnhancedCode{4, 3, 5}},
+	64: {"usage error", smtp.ClassConnect, 451, smtp.EnhancedCode{4, 3, 5}},
 	65: {"data error", smtp.ClassContent, 554, smtp.EnhancedCode{5, 6, 0}},
-	66: {"cannot open input", smtp.ClassProtocol, 451, smtp.EnhancedCode{4, 3, 0}},
+	66: {"cannot open input", smtp.ClassConnect, 451, smtp.EnhancedCode{4, 3, 0}},
 	67: {"no such user", smtp.ClassRecipient, 550, smtp.EnhancedCode{5, 1, 1}},
 	68: {"host name unknown", smtp.ClassConnect, 451, smtp.EnhancedCode{4, 4, 3}}, // msmtp says so when DNS is away
 	69: {"service unavailable", smtp.ClassConnect, 451, smtp.EnhancedCode{4, 3, 0}},
@@ -29,7 +29,7 @@ var sysexits = map[int]meaning{
 	73: {"cannot create output", smtp.ClassConnect, 452, smtp.EnhancedCode{4, 3, 1}},
 	74: {"input or output error", smtp.ClassConnect, 452, smtp.EnhancedCode{4, 3, 1}},
 	75: {"temporary failure", smtp.ClassContent, 451, smtp.EnhancedCode{4, 3, 0}},
-	76: {"protocol error", smtp.ClassProtocol, 451, smtp.EnhancedCode{4, 5, 0}},
+	76: {"protocol error", smtp.ClassConnect, 451, smtp.EnhancedCode{4, 5, 0}},
 	77: {"permission denied", smtp.ClassAuth, 550, smtp.EnhancedCode{5, 7, 0}},
 	78: {"configuration error", smtp.ClassConnect, 451, smtp.EnhancedCode{4, 3, 5}},
 
@@ -41,7 +41,7 @@ var sysexits = map[int]meaning{
 func refusal(exit int, said *output) error {
 	m, known := sysexits[exit]
 	if !known {
-		m = meaning{"failed", smtp.ClassProtocol, 451, smtp.EnhancedCode{4, 3, 0}}
+		m = meaning{"failed", smtp.ClassConnect, 451, smtp.EnhancedCode{4, 3, 0}}
 	}
 	text := fmt.Sprintf("exit code %d: %s", exit, m.name)
 	e := &smtp.Error{Phase: smtp.PhaseFinal, Class: m.class, Outcome: smtp.Rejected,
