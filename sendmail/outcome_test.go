@@ -32,7 +32,7 @@ func TestExitCodes(t *testing.T) {
 			}
 		})
 	}
-	classes := map[int]smtp.Class{65: smtp.ClassContent, 67: smtp.ClassRecipient, 69: smtp.ClassConnect, 75: smtp.ClassContent, 77: smtp.ClassAuth, 127: smtp.ClassConnect}
+	classes := map[int]smtp.Class{65: smtp.ClassContent, 67: smtp.ClassRecipient, 69: smtp.ClassConnect, 75: smtp.ClassConnect, 77: smtp.ClassAuth, 127: smtp.ClassConnect}
 	for code, class := range classes {
 		r := handed(t, t.Context(), sendmail.New(commandOptions(t, fmt.Sprint("read exit ", code))), &smtp.Transaction{})
 		if r.Err == nil || r.Err.Class != class {

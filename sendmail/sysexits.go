@@ -28,7 +28,7 @@ var sysexits = map[int]meaning{
 	72: {"system file missing", smtp.ClassConnect, 451, smtp.EnhancedCode{4, 3, 5}},
 	73: {"cannot create output", smtp.ClassConnect, 452, smtp.EnhancedCode{4, 3, 1}},
 	74: {"input or output error", smtp.ClassConnect, 452, smtp.EnhancedCode{4, 3, 1}},
-	75: {"temporary failure", smtp.ClassContent, 451, smtp.EnhancedCode{4, 3, 0}},
+	75: {"temporary failure", smtp.ClassConnect, 451, smtp.EnhancedCode{4, 3, 0}},
 	76: {"protocol error", smtp.ClassConnect, 451, smtp.EnhancedCode{4, 5, 0}},
 	77: {"permission denied", smtp.ClassAuth, 550, smtp.EnhancedCode{5, 7, 0}},
 	78: {"configuration error", smtp.ClassConnect, 451, smtp.EnhancedCode{4, 3, 5}},
