@@ -22,8 +22,6 @@ func startOpenSMTPD(t *testing.T, w *workshop, l limits) *instance {
 	must(t, os.Chmod(d.path("var/spool/smtpd"), 0o711))
 	must(t, os.Chown(d.path("usr/sbin/smtpctl"), 0, 20106)) // what its sendmail is
 	must(t, os.Chmod(d.path("usr/sbin/smtpctl"), 0o755|os.ModeSetgid))
-	d.own(t, 20106, "var/spool/smtpd/offline")
-	must(t, os.Chmod(d.path("var/spool/smtpd/offline"), 0o770))
 	smtpd := spawn(t, d.path("var/log"), d.root, "/usr/sbin/smtpd", "-d")
 	return &instance{
 		version: d.versions["opensmtpd"], plain: loopback(plain), implicit: loopback(implicit),

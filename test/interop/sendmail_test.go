@@ -144,7 +144,9 @@ func compareCommand(t *testing.T, copyID, want, got, from string) {
 		return
 	}
 	head := got[:len(got)-len(want)]
-	if !strings.Contains(strings.ToLower(head), "return-path: <"+from+">\n") {
+	head = strings.ToLower(head)
+	silent := from == "" && !strings.Contains(head, "return-path:") // OpenSMTPD
+	if !silent && !strings.Contains(head, "return-path: <"+from+">\n") {
 		t.Errorf("%s: the sender is not <%s>: %q", copyID, from, head)
 	}
 }
@@ -221,17 +223,21 @@ func checkCommandHalf(t *testing.T, in *instance, client *kaizen.Client, account
 	}
 }
 
-// checkCommandOddRecipients: addresses that look like options are addresses.
+// checkCommandOddRecipients: addresses that look like options are addresses. Those
+// who look them up at once refuse them, as such.
 func checkCommandOddRecipients(t *testing.T, in *instance, client *kaizen.Client, account kaizen.Account) {
-	before := in.count("bob")
+	before, sent := in.count("bob"), 0
 	text := commandHeader + "Subject: odd\n\nodd\n"
 	for _, odd := range []string{"-bs@example.net", "--help@example.net", "-oQ/tmp/evil@example.net"} {
 		p := &kaizen.Prepared{Envelope: smtp.Envelope{From: "-odq@example.com", To: smtp.To(odd, "bob@example.net")}, Content: smtp.Bytes([]byte(text))}
-		if _, err := client.Send(t.Context(), account, p); err != nil {
+		_, err := client.Send(t.Context(), account, p)
+		if err == nil {
+			sent++
+		} else if !strings.Contains(err.Error(), "<"+odd+">") {
 			t.Errorf("%s: %v", odd, err)
 		}
 	}
-	if awaitCommand(t, in, "bob", before+3); in.count("bob") != before+3 {
-		t.Errorf("%d messages of 3 arrived", in.count("bob")-before)
+	if awaitCommand(t, in, "bob", before+sent); in.count("bob") != before+sent {
+		t.Errorf("%d messages of %d arrived", in.count("bob")-before, sent)
 	}
 }
