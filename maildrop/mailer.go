@@ -200,7 +200,7 @@ func (m *Mailer) create() (*draft, error) {
 func (m *Mailer) makeFolders() error {
 	folders := []string{""}
 	if m.options.Format == Maildir {
-		folders = []string{"tmp", "new", "cur"}
+		folders = []string{"cur", "new", "tmp"} // where tmp is, new is
 	}
 	for _, name := range folders {
 		if err := os.MkdirAll(filepath.Join(m.dir, name), 0o700); err != nil {
