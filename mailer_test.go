@@ -447,3 +447,61 @@ func TestParseMailerURL(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseMailerURL: what is read can be named, and what is not says why.
+func FuzzParseMailerURL(f *testing.F) {
+	for _, seed := range []string{"sendmail:", "sendmail:///usr/bin/msmtp?args=-a+work&dsn=1&timeout=3s", "maildir:///tmp/x?bare=1&sync=0", "eml:x%20y?rate=none&connections=2", "eml:%zz", "EML://h/x", "maildir:x#y"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, url string) {
+		a, err := kaizen.ParseURL(url)
+		if err != nil {
+			if e := new(kaizen.URLError); !errors.As(err, &e) {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		if a.Mailer != nil && (a.Mailer.String() == "" || strings.ContainsAny(a.Mailer.String(), "\x00\n\r")) {
+			t.Errorf("%q", a.Mailer.String())
+		}
+	})
+}
+
+// A report on a message that a mailer refused names no server: there was none.
+func TestMailerReport(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "mail")
+		o := open(t, memory.New(), nil)
+		box := maildrop.New(dir, maildrop.Options{NoSync: true})
+		c := &clerk{name: "x:y", answer: func(s *smtp.Submission) (smtp.Reply, error) {
+			return smtp.Reply{Code: 550, Enhanced: smtp.EnhancedCode{5, 1, 1}, Text: "no such user"}, nil
+		}}
+		both := mailers{c, box}
+		o.accounts.set("local", kaizen.Account{Mailer: &both})
+		defer o.close()
+		id := o.enqueue("local", note("1", "no@example.net"), kaizen.EnqueueOptions{Report: true})
+		o.run()
+		pass(time.Minute)
+		o.wants(id, queue.Failed)
+		found, _ := filepath.Glob(filepath.Join(dir, "new", "*"))
+		if len(found) != 1 {
+			t.Fatal(found)
+		}
+		report, err := os.ReadFile(found[0])
+		if err != nil || !strings.Contains(string(report), "no such user") || strings.Contains(string(report), "Remote-MTA") {
+			t.Errorf("%v %s", err, report)
+		}
+	})
+}
+
+// mailers are two: reports have the null sender and go to the second.
+type mailers [2]kaizen.Mailer
+
+func (m *mailers) String() string { return "mailers:both" }
+func (m *mailers) Mail(ctx context.Context, s *smtp.Submission) (smtp.Reply, error) {
+	if s.Envelope.From == "" {
+		return m[1].Mail(ctx, s)
+	}
+	return m[0].Mail(ctx, s)
+}
