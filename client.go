@@ -122,13 +122,13 @@ func (c *Client) resolve(ctx context.Context, a Account) (Account, error) {
 
 func noHost(name string) *Error {
 	return &Error{Account: name, Phase: smtp.PhaseWaiting, Class: ErrConnect, Err: errors.New("the account has no host"),
-		Hint: "set Account.Host or Account.Mailer, or Config.Accounts to find accounts by name"}
+		Hint: "set Account.Host, Socket or Mailer, or Config.Accounts to find accounts by name"}
 }
 
 var errClientClosed = errors.New("the client is closed")
 
 func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
-	server, memory, k := a.address(), l.recent.memory, l.keeper
+	server, memory, k := a.address(), l.recent.memories, l.keeper
 	learned, paused := k.recall(server)
 	return pool.Config{
 		Learned: learned, Paused: paused,

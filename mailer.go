@@ -55,11 +55,11 @@ func checkMailer(ctx context.Context, m Mailer) (err error) {
 }
 
 // mailerRoute is the way to an account without a server.
-func mailerRoute(a *Account, memory *smtp.Memory, k *keeper) route {
-	mailer, key, server := a.Mailer, a.connectionKey(), a.address()
+func (l *lane) mailerRoute(a *Account) route {
+	mailer, key, server, k := a.Mailer, a.connectionKey(), a.address(), l.keeper
 	k.use(key, nil)
 	dial := func(ctx context.Context) (pool.Conn, error) {
-		if err := k.barred(key, server, nil); err != nil {
+		if err := k.barred(key, []string{server}, nil); err != nil {
 			return nil, err
 		}
 		if err := checkMailer(ctx, mailer); err != nil {
@@ -67,7 +67,7 @@ func mailerRoute(a *Account, memory *smtp.Memory, k *keeper) route {
 		}
 		return &mailerConn{mailer: mailer, server: server}, nil
 	}
-	return route{account: *a, memory: memory, target: pool.Target{Key: key, Server: server, Dial: dial}}
+	return route{account: *a, memories: memories{l.memory(server)}, target: pool.Target{Key: key, Server: server, Dial: dial}}
 }
 
 // mailerConn is what stands for a connection: one message at a time.
@@ -115,14 +115,14 @@ func (a *Account) address() string {
 }
 
 // complete reports whether the account says where messages go.
-func (a *Account) complete() bool { return a.Host != "" || a.Mailer != nil }
+func (a *Account) complete() bool { return a.Host != "" || a.Socket != "" || a.Mailer != nil }
 
 // ambiguous is the error for an account with two ways.
 func (a *Account) ambiguous() error {
-	if a.Host == "" || a.Mailer == nil {
+	if a.Mailer == nil || a.Host == "" && a.Socket == "" && len(a.Servers) == 0 {
 		return nil
 	}
-	return &Error{Account: a.Name, Phase: smtp.PhaseWaiting, Class: ErrConnect, Err: errors.New("the account has a host and a mailer"),
+	return &Error{Account: a.Name, Phase: smtp.PhaseWaiting, Class: ErrConnect, Err: errors.New("the account has a server and a mailer"),
 		Hint: "set one of Account.Host and Account.Mailer"}
 }
 

@@ -284,7 +284,7 @@ func TestMailerOfAnyType(t *testing.T) {
 		t.Error(got)
 	}
 	account.Host = "mx.example.com"
-	if _, err := client.Send(t.Context(), account, note("1")); err == nil || !strings.Contains(err.Error(), "a host and a mailer") {
+	if _, err := client.Send(t.Context(), account, note("1")); err == nil || !strings.Contains(err.Error(), "a server and a mailer") {
 		t.Error(err)
 	}
 }
