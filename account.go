@@ -17,15 +17,17 @@ import (
 )
 
 // Account is a server that relays for you, the login it wants and the limits it
-// sets. Only Host or Socket is required; [ParseURL] makes one of a URL.
+// sets; or a [Mailer] in place of a server. Only Host, Socket or Mailer is required;
+// [ParseURL] makes an account of a URL.
 //
 // An Account prints, logs and marshals without its secrets. (Package fmt does not
 // call methods of unexported fields: a type that keeps an Account in one needs a
 // Format method of its own.)
 //
-// Accounts of one Name (or, without names, of one host, port and user) are one
-// identity: they share limits, of which the stricter hold, and statistics. Among
-// them, those of the same server, TLS settings and credentials share connections.
+// Accounts of one Name (or, without names, of one host, port and user, or of one
+// mailer) are one identity: they share limits, of which the stricter hold, and
+// statistics. Among them, those of the same server, TLS settings and credentials
+// share connections.
 type Account struct {
 	// Name is how the account is called in errors, receipts and statistics, and
 	// what limits are kept by. Default: host, port and user name.
@@ -58,6 +60,11 @@ type Account struct {
 	// InsecureAuth permits a login over an unencrypted link to a host that is not
 	// loopback: anyone on the way can read the password.
 	InsecureAuth bool
+
+	// Mailer takes the messages in place of a server: then Host is empty, and what
+	// concerns servers, logins and connections has no effect but for Limits:
+	// Connections is how many messages are handed over at a time.
+	Mailer Mailer
 
 	Limits Limits
 	Retry  Retry // of messages that were queued
@@ -116,7 +123,7 @@ func (a *Account) label() string {
 	if a.Name != "" {
 		return a.Name
 	}
-	label := a.config().Address()
+	label := a.address()
 	if user := a.shownUser(); user != "" {
 		label = user + "@" + label
 	}
@@ -127,7 +134,7 @@ func (a *Account) label() string {
 // secret itself: some providers take a token as both user name and password.
 func (a *Account) shownUser() string {
 	auth := a.auth()
-	if auth == nil {
+	if auth == nil || a.Mailer != nil {
 		return ""
 	}
 	if auth.Username != "" && auth.Username == auth.Password {
@@ -178,6 +185,10 @@ func (l *Limits) equal(other *Limits) bool {
 // connection of the old one, while limits and health stay with the label.
 func (a *Account) connectionKey() string {
 	h := sha256.New()
+	if a.Mailer != nil {
+		fmt.Fprintf(h, "mailer %q", a.Mailer.String())
+		return string(h.Sum(nil))
+	}
 	fingerprint := a.auth().Fingerprint()
 	fmt.Fprintf(h, "%q %d %q %d %t %x ", a.config().Address(), a.TLS, a.LocalName, a.MaxLevel, a.InsecureAuth, fingerprint)
 	fmt.Fprintf(h, "%x ", reflect.ValueOf(a.DialContext).Pointer())
@@ -204,7 +215,7 @@ type shown struct {
 }
 
 func (a *Account) shown() shown {
-	s := shown{Name: a.Name, Server: a.config().Address(), Username: a.shownUser(), Limits: a.Limits}
+	s := shown{Name: a.Name, Server: a.address(), Username: a.shownUser(), Limits: a.Limits}
 	if len(a.Servers) > 0 {
 		s.Servers = a.addresses()
 	}
@@ -231,5 +242,5 @@ func (a *Account) same(b *Account) bool {
 		a.InsecureAuth == b.InsecureAuth && a.LocalName == b.LocalName && a.MaxLevel == b.MaxLevel &&
 		slices.Equal(a.Servers, b.Servers) && a.Trace == b.Trace && a.Timeouts == b.Timeouts &&
 		reflect.ValueOf(a.DialContext).Pointer() == reflect.ValueOf(b.DialContext).Pointer() &&
-		a.Limits.equal(&b.Limits)
+		sameMailer(a.Mailer, b.Mailer) && a.Limits.equal(&b.Limits)
 }

@@ -34,7 +34,11 @@ func (s Server) Address() string {
 
 // AllServers are all servers of the account, that of Host first. One of Servers that
 // is the same as Host only tells its priority and weight.
+// An account with a Mailer has none.
 func (a *Account) AllServers() []Server {
+	if a.Mailer != nil {
+		return nil
+	}
 	all := []Server{{Host: a.Host, Port: a.Port, TLS: a.TLS}}
 	for _, s := range a.Servers {
 		at := slices.IndexFunc(all, func(other Server) bool { return other.Address() == s.Address() })
@@ -61,8 +65,8 @@ func (a *Account) configs(servers []Server) []smtp.Config {
 
 // addresses are those of all servers.
 func (a *Account) addresses() []string {
-	all := []string{a.config().Address()}
-	if len(a.Servers) > 0 {
+	all := []string{a.address()}
+	if len(a.Servers) > 0 && a.Mailer == nil {
 		for _, s := range a.AllServers()[1:] {
 			all = append(all, s.Address())
 		}
@@ -172,6 +176,10 @@ func serversHealth(servers []pool.ServerHealth) (list []ServerHealth) {
 // login logs in at every server, on connections of their own. worked says that it
 // did at one; err is what is wrong with the first that is not in order.
 func login(ctx context.Context, a *Account) (worked bool, err error) {
+	if a.Mailer != nil {
+		err = checkMailer(ctx, a.Mailer)
+		return err == nil, err
+	}
 	for _, config := range a.configs(a.AllServers()) {
 		failed := loginAt(ctx, config)
 		if failed == nil {

@@ -24,6 +24,9 @@ func (e Entry) Account() (kaizen.Account, error) {
 
 // withoutTrust is Account but for the TLS settings.
 func (e *Entry) withoutTrust() (kaizen.Account, error) {
+	if e.mailerKey() != "" {
+		return e.mailerAccount()
+	}
 	server, err := e.server()
 	if err != nil {
 		return kaizen.Account{}, err

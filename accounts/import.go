@@ -24,7 +24,7 @@ type ImportOptions struct {
 	// Overwrite replaces accounts that exist. Without it, one that exists makes
 	// Import fail with [ErrExists] and change nothing.
 	Overwrite bool
-	// Commands accepts accounts with a password_command. Anybody who knows a public
+	// Commands accepts accounts with a password_command or sendmail. Anybody who knows a public
 	// key can make a bundle for it, and a command can do anything: without it such
 	// accounts make Import fail and change nothing.
 	Commands bool
@@ -167,6 +167,9 @@ func (s *Store) mayImport(n *snapshot, e *Entry, o ImportOptions) error {
 	switch {
 	case exists && !o.Overwrite:
 		return fmt.Errorf("%w: %q stands in %s; nothing was imported", ErrExists, e.Name, f.file())
+	case len(e.Sendmail) > 0 && !o.Commands:
+		return &SecretError{Account: e.Name, Err: errors.New("the bundle has a sendmail command, which would be run on this machine"),
+			Hint: "import it with commands allowed if you trust who made it; nothing was imported"}
 	case (e.Secret.Kind == SecretCommand || e.ProxySecret.Kind == SecretCommand) && !o.Commands:
 		return &SecretError{Account: e.Name, Err: errors.New("the bundle has a password_command or proxy_password_command, which would be run on this machine"),
 			Hint: "import it with commands allowed if you trust who made it; nothing was imported"}

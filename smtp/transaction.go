@@ -42,8 +42,9 @@ type Transaction struct {
 	Done func(*Result)
 
 	state    atomic.Uint32
-	writing  atomic.Pointer[Conn] // whose server is in the middle of the content
-	touching sync.Mutex           // held while content in memory is copied
+	writing  atomic.Pointer[Conn]   // whose server is in the middle of the content
+	carried  atomic.Pointer[func()] // ends the hand-over by Carry
+	touching sync.Mutex             // held while content in memory is copied
 }
 
 // The states of a Transaction. Only one of the two later ones is ever reached.
@@ -66,6 +67,9 @@ func (t *Transaction) Withdraw() bool {
 	}
 	if c := t.writing.Load(); c != nil {
 		c.cut(errWithdrawn) // SMTP knows no other way to take back half a message
+	}
+	if stop := t.carried.Load(); stop != nil {
+		(*stop)()
 	}
 	t.touching.Lock()
 	//lint:ignore SA2001 this waits for the copy in progress

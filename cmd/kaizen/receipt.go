@@ -97,7 +97,9 @@ func (a *app) printCosts(r *kaizen.Receipt) {
 	last := r.Transactions[len(r.Transactions)-1]
 	fmt.Fprintf(a.stdout, "Server       %s\n", last.Server)
 	fmt.Fprintf(a.stdout, "Size         %s\n", octets(last.Octets))
-	fmt.Fprintf(a.stdout, "Round trips  %d (%s)\n", r.RoundTrips(), last.Level)
+	if last.Level != smtp.LevelAuto { // else it was no server
+		fmt.Fprintf(a.stdout, "Round trips  %d (%s)\n", r.RoundTrips(), last.Level)
+	}
 	took := inWords(r.Took)
 	if r.Waited.ForRate > 0 {
 		took += fmt.Sprintf(", of which %s waiting for the rate limit (%s)", inWords(r.Waited.ForRate), r.Waited.Rate)

@@ -16,6 +16,8 @@ the default account. Without accounts it is a URL (--server, KAIZEN_SERVER):
   smtp://user@smtp.example.com            STARTTLS, required, port 587
   smtp://localhost:1025?tls=none          no TLS, by explicit choice
   smtp://localhost?socket=/run/relay.sock a UNIX socket
+  maildir:///tmp/preview, eml:PREVIEW     a folder in place of a server
+  sendmail:, sendmail:///usr/bin/msmtp    a sendmail command in place of a server
 Percent-encode special characters of the user name (ann%40example.com).
 An account has its password; that of a URL comes from --password-file, the URL,
 KAIZEN_PASSWORD, or a prompt.`
@@ -68,6 +70,14 @@ func connection(a *kaizen.Account) smtp.Config {
 		c.Auth = &smtp.Auth{Username: a.Username, Password: a.Password}
 	}
 	return c
+}
+
+// serverOf is the address of the account's server, or what stands in its place.
+func serverOf(a *kaizen.Account) string {
+	if a.Mailer != nil {
+		return a.Mailer.String()
+	}
+	return connection(a).Address()
 }
 
 // misuse is a command line that cobra took and we cannot.

@@ -134,7 +134,7 @@ func (r *statusReport) configured(e *accounts.Entry) {
 		return // to use it tells why
 	}
 	if s.Server == "" {
-		s.Server = connection(&account).Address()
+		s.Server = serverOf(&account)
 	}
 	if s.Limits != nil {
 		return

@@ -71,6 +71,9 @@ func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
 // with the others in it; the error is the first there is. Refused credentials are
 // not tried at the next one.
 func examineAll(ctx context.Context, a *kaizen.Account) (report *serverReport, err error) {
+	if a.Mailer != nil {
+		return examineMailer(ctx, a)
+	}
 	for i, s := range a.AllServers() {
 		config := connection(a)
 		if i > 0 {
@@ -91,6 +94,13 @@ func examineAll(ctx context.Context, a *kaizen.Account) (report *serverReport, e
 		}
 	}
 	return report, err
+}
+
+// examineMailer asks what stands in place of a server.
+func examineMailer(ctx context.Context, a *kaizen.Account) (*serverReport, error) {
+	client := kaizen.New(kaizen.Config{})
+	err := errors.Join(client.Verify(ctx, *a), client.Close())
+	return &serverReport{Server: a.Mailer.String(), Security: "no server: it takes messages on this machine", Error: failureOf(ctx, err)}, err
 }
 
 // examine goes as far as a connection gets. The report is set beside an error
