@@ -104,6 +104,10 @@ func (c *accountAdd) takeWay() (err error) {
 	if c.entry.ProxySecret, err = c.proxySecret.source(); err != nil {
 		return err
 	}
+	// That of --server may hold a password, which no file takes.
+	if err := c.entry.Set("proxy", c.entry.Proxy); err != nil {
+		return misuse(c.cmd, fmt.Errorf("--server: proxy: %w", causeOf(err)))
+	}
 	return c.keep(&c.entry)
 }
 
