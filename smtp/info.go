@@ -10,7 +10,7 @@ type Info struct {
 	Server     string // host:port as configured
 	RemoteAddr string // the address that answered
 	Greeting   Reply
-	Hello      Reply                // the last reply to EHLO or HELO
+	Hello      Reply                // the last reply to EHLO, HELO or LHLO
 	TLS        *tls.ConnectionState // nil on an unencrypted link
 	Mechanism  string               // of the login; empty before it
 

@@ -112,8 +112,12 @@ func (c *Conn) loopback() bool {
 	case *net.UnixAddr:
 		return true
 	}
-	ip := net.ParseIP(c.config.Host)
-	return c.config.Host == "localhost" || ip != nil && ip.IsLoopback()
+	return loopbackHost(c.config.Host)
+}
+
+func loopbackHost(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (c *Conn) serverInfo() ServerInfo {
