@@ -32,8 +32,13 @@ type Account struct {
 	Name string
 
 	Host string
-	Port int          // default 587, or 465 with implicit TLS
-	TLS  smtp.TLSMode // default: implicit TLS on port 465, else STARTTLS required
+	Port int // default 587, or 465 with implicit TLS; 24 with LMTP
+	// LMTP speaks RFC 2033 with a server that delivers into mailboxes and answers
+	// for each recipient. Default: SMTP.
+	LMTP bool
+	// TLS is how connections are secured. Default: implicit TLS on port 465, else
+	// STARTTLS, required; with LMTP none on this machine, else STARTTLS, required.
+	TLS smtp.TLSMode
 	// TLSConfig replaces the default: system roots, TLS 1.2 or later. It must not
 	// be changed once the account was used.
 	TLSConfig *tls.Config
@@ -56,7 +61,7 @@ type Account struct {
 	MaxLifetime time.Duration // of a pooled connection, ±10 %; default: no limit
 	MinIdle     int           // connections kept open and logged in; default 0
 
-	LocalName string     // what EHLO says; default: this machine's name if it has a domain, else [127.0.0.1]
+	LocalName string     // what EHLO or LHLO says; default: this machine's name if it has a domain, else [127.0.0.1]
 	MaxLevel  smtp.Level // the highest level used on the wire; default: look-ahead
 	// DialContext opens the connections below TLS. Default: a net.Dialer. Two
 	// functions of the same code are taken for the same way to the server: give
@@ -136,7 +141,7 @@ func (a *Account) auth() *smtp.Auth {
 }
 
 func (a *Account) config() smtp.Config {
-	return smtp.Config{Host: a.Host, Port: a.Port, TLS: a.TLS, TLSConfig: a.TLSConfig,
+	return smtp.Config{Host: a.Host, Port: a.Port, LMTP: a.LMTP, TLS: a.TLS, TLSConfig: a.TLSConfig,
 		LocalName: a.LocalName, Auth: a.auth(), InsecureAuth: a.InsecureAuth, Timeouts: a.Timeouts,
 		MaxLevel: a.MaxLevel, DialContext: a.DialContext, Trace: a.Trace}
 }
@@ -166,7 +171,7 @@ func (l *Limits) equal(other *Limits) bool {
 func (a *Account) connectionKey() string {
 	h := sha256.New()
 	fingerprint := a.auth().Fingerprint()
-	fmt.Fprintf(h, "%q %d %q %d %t %x ", a.config().Address(), a.TLS, a.LocalName, a.MaxLevel, a.InsecureAuth, fingerprint)
+	fmt.Fprintf(h, "%q %t %d %q %d %t %x ", a.config().Address(), a.LMTP, a.TLS, a.LocalName, a.MaxLevel, a.InsecureAuth, fingerprint)
 	fmt.Fprintf(h, "%x ", reflect.ValueOf(a.DialContext).Pointer())
 	if t := a.TLSConfig; t != nil {
 		fmt.Fprintf(h, "%q %t %d %d %p ", t.ServerName, t.InsecureSkipVerify, t.MinVersion, t.MaxVersion, t.RootCAs)
@@ -182,12 +187,13 @@ func (a *Account) connectionKey() string {
 type shown struct {
 	Name     string `json:"name,omitempty"`
 	Server   string `json:"server"`
+	LMTP     bool   `json:"lmtp,omitempty"`
 	Username string `json:"username,omitempty"`
 	Limits   Limits `json:"limits"`
 }
 
 func (a *Account) shown() shown {
-	return shown{Name: a.Name, Server: a.config().Address(), Username: a.shownUser(), Limits: a.Limits}
+	return shown{Name: a.Name, Server: a.config().Address(), LMTP: a.LMTP, Username: a.shownUser(), Limits: a.Limits}
 }
 
 // Format writes the account without its secrets, whatever the verb.
@@ -204,7 +210,7 @@ func (a Account) MarshalJSON() ([]byte, error) { return json.Marshal(a.shown()) 
 // same reports whether two accounts are reached in the same way, without the
 // cost of a fingerprint.
 func (a *Account) same(b *Account) bool {
-	return a.Name == b.Name && a.Host == b.Host && a.Port == b.Port && a.TLS == b.TLS && a.TLSConfig == b.TLSConfig &&
+	return a.Name == b.Name && a.Host == b.Host && a.Port == b.Port && a.LMTP == b.LMTP && a.TLS == b.TLS && a.TLSConfig == b.TLSConfig &&
 		a.Username == b.Username && a.Password == b.Password && a.Auth == b.Auth &&
 		a.InsecureAuth == b.InsecureAuth && a.LocalName == b.LocalName && a.MaxLevel == b.MaxLevel &&
 		a.Trace == b.Trace && a.Timeouts == b.Timeouts &&

@@ -1,6 +1,7 @@
 package kaizen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func (d *sending) collect(r *smtp.Result, part []int) (over []int) {
 func beside(r *smtp.Result) error {
 	for i := range r.Recipients {
 		if to := &r.Recipients[i]; to.Outcome != smtp.Accepted && to.Class != smtp.ClassTooManyRecipients {
-			return &smtp.Error{Server: r.Server, Phase: smtp.PhaseRcpt, Class: to.Class, Outcome: to.Outcome,
+			return &smtp.Error{Server: r.Server, Phase: cmp.Or(to.Phase, smtp.PhaseRcpt), Class: to.Class, Outcome: to.Outcome,
 				Reply: to.Reply, Err: fmt.Errorf("recipient %s", to.Address)}
 		}
 	}
@@ -85,6 +86,9 @@ func beside(r *smtp.Result) error {
 // hopeless: the server said no to something that the next part would have in
 // common with this one.
 func hopeless(r *smtp.Result) bool {
+	if r.Err != nil && r.LMTP && r.Err.Phase == smtp.PhaseFinal && r.Err.Outcome == smtp.Rejected {
+		return false // it is about one recipient
+	}
 	return r.Outcome != smtp.Accepted && r.Err != nil && r.Err.Phase != smtp.PhaseRcpt
 }
 

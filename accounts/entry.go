@@ -21,6 +21,7 @@ type Entry struct {
 
 	Host         string // required without a Provider
 	Port         int
+	LMTP         bool // key "protocol": lmtp; default smtp
 	TLS          smtp.TLSMode
 	Username     string // default: as the preset says; without one, Address if a secret's source is given, else no login
 	LocalName    string

@@ -40,6 +40,7 @@ var fields = []field{
 	text("address", func(e *Entry) *string { return &e.Address }),
 	text("host", func(e *Entry) *string { return &e.Host }),
 	number("port", 1, math.MaxUint16, func(e *Entry) *int { return &e.Port }),
+	{"protocol", formText, setProtocol, getProtocol},
 	{"tls", formText, setTLS, getTLS},
 	text("username", func(e *Entry) *string { return &e.Username }),
 	{"password_env", formText, setSource(SecretEnv), getSource(SecretEnv)},
@@ -183,6 +184,27 @@ func getTLS(e *Entry) any {
 		return nil
 	}
 	return tlsNames[e.TLS]
+}
+
+const (
+	protocolSMTP = "smtp"
+	protocolLMTP = "lmtp"
+)
+
+func setProtocol(e *Entry, v any) error {
+	switch v {
+	case "", protocolSMTP, protocolLMTP:
+		e.LMTP = v == protocolLMTP
+		return nil
+	}
+	return fmt.Errorf("%q is neither %s nor %s", v, protocolSMTP, protocolLMTP)
+}
+
+func getProtocol(e *Entry) any {
+	if e.LMTP {
+		return protocolLMTP
+	}
+	return nil
 }
 
 func setLevel(e *Entry, v any) error {

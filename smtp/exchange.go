@@ -24,8 +24,8 @@ type exchange struct {
 
 	accepted  int // recipients
 	go354     bool
-	each      *individual // the verdicts on the content, once LMTP's are there
-	committed bool        // its final octets were handed over
+	each      bool // recipients have verdicts of their own on the content: LMTP's
+	committed bool // its final octets were handed over
 	failure   *Error
 	settled   bool
 }

@@ -195,7 +195,7 @@ func (c *Conn) readRcpt(x *exchange) *Error {
 	if synchronizationError(r) {
 		c.memory.acquit()
 	}
-	to.Outcome, to.Reply, to.Class = Rejected, r, c.classify(PhaseRcpt, r)
+	to.Outcome, to.Phase, to.Reply, to.Class = Rejected, PhaseRcpt, r, c.classify(PhaseRcpt, r)
 	if to.Class == ClassTooManyRecipients {
 		c.memory.envelopeFull(x.accepted)
 	}

@@ -110,55 +110,47 @@ func (c *Conn) lastRefusals(x *exchange, lost *Error) *Error {
 	return lost
 }
 
-// individual is what was found when recipients were given verdicts of their own.
-type individual struct {
-	refused *RecipientResult // for whom the error speaks; nil: nobody was refused
-	phase   Phase            // in which it was
-}
-
 // takeFinals gives each recipient its verdict, as far as they were read.
 func (x *exchange) takeFinals(c *Conn) {
 	finals := c.work.finals
 	if len(finals) == 0 {
 		return
 	}
-	x.each = new(individual)
+	x.each = true
 	for i := range x.result.Recipients {
 		to := &x.result.Recipients[i]
-		if to.Outcome == Rejected {
-			x.each.note(to, PhaseRcpt)
-			continue
+		if len(finals) > 0 && to.Outcome != Rejected {
+			c.takeFinal(x.result, to, finals[0])
+			finals = finals[1:]
 		}
-		if len(finals) == 0 {
-			continue
-		}
-		c.takeFinal(x, to, finals[0])
-		finals = finals[1:]
 	}
 }
 
-func (c *Conn) takeFinal(x *exchange, to *RecipientResult, r Reply) {
-	to.Reply = r
+func (c *Conn) takeFinal(all *Result, to *RecipientResult, r Reply) {
+	to.Phase, to.Reply = PhaseFinal, r
 	if !r.Positive() {
 		to.Outcome, to.Class = Rejected, c.classify(PhaseFinal, r)
-		x.each.note(to, PhaseFinal)
-		if x.result.Final.IsZero() {
-			x.result.Final = r
+		if all.Final.IsZero() {
+			all.Final = r
 		}
 		return
 	}
 	to.Outcome, to.QueueID = Accepted, queueID(r.Text)
-	if !x.result.Final.Positive() {
-		x.result.Final, x.result.QueueID = r, to.QueueID
+	if !all.Final.Positive() {
+		all.Final, all.QueueID = r, to.QueueID
 	}
 }
 
-// note keeps the first refusal. Recipients for whom there was no room count
-// last: they go into another transaction.
-func (e *individual) note(to *RecipientResult, phase Phase) {
-	if e.refused == nil || e.refused.Class == ClassTooManyRecipients && to.Class != ClassTooManyRecipients {
-		e.refused, e.phase = to, phase
+// firstRefused is for whom the error of those speaks who were refused. Those for
+// whom there was no room count last: they go into another transaction.
+func firstRefused(recipients []RecipientResult) (first *RecipientResult) {
+	for i := range recipients {
+		to := &recipients[i]
+		if to.Outcome == Rejected && (first == nil || first.Class == ClassTooManyRecipients && to.Class != ClassTooManyRecipients) {
+			first = to
+		}
 	}
+	return first
 }
 
 // judgeEach is judge for recipients with verdicts of their own. cause is what
@@ -179,8 +171,8 @@ func (c *Conn) judgeEach(x *exchange, cause *Error) {
 	switch {
 	case missing == 0:
 	case count[Rejected] == missing:
-		refused := x.each.refused
-		r.Err = c.refused(x.each.phase, refused.Reply)
+		refused := firstRefused(r.Recipients)
+		r.Err = c.refused(refused.Phase, refused.Reply)
 		r.Err.Err = aboutFirst(refused.Address, missing, nil)
 	default:
 		r.Err = firstWithout(r.Recipients, cause, rest.Outcome, missing)

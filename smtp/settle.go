@@ -27,7 +27,7 @@ func (c *Conn) settle(x *exchange, cause *Error) {
 	if x.failure != nil {
 		cause = x.failure
 	}
-	if x.each != nil {
+	if x.each {
 		c.judgeEach(x, cause)
 	} else {
 		c.judge(x, cause)

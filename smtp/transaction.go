@@ -125,6 +125,9 @@ type RecipientResult struct {
 	Address string  `json:"address"`
 	Outcome Outcome `json:"outcome"`
 	Class   Class   `json:"class,omitzero"`
+	// Phase is when the server gave this recipient a verdict of its own: PhaseRcpt
+	// if it refused it there, or with LMTP PhaseFinal. Else it shares that of all.
+	Phase Phase `json:"phase,omitzero"`
 	// Reply decided the outcome: the reply to RCPT if it was a refusal, else the
 	// one to MAIL, DATA or the end of the content.
 	Reply Reply `json:"reply,omitzero"`

@@ -54,7 +54,7 @@ func (c *accountAdd) take(p *accounts.Preset) { c.preset, c.entry.Provider = p, 
 
 func (c *accountAdd) takeURL(a kaizen.Account) {
 	e := &c.entry
-	e.Host, e.Port, e.TLS, e.Username, e.LocalName = a.Host, a.Port, a.TLS, a.Username, a.LocalName
+	e.Host, e.Port, e.LMTP, e.TLS, e.Username, e.LocalName = a.Host, a.Port, a.LMTP, a.TLS, a.Username, a.LocalName
 	e.InsecureAuth, e.Level, c.secret = a.InsecureAuth, a.MaxLevel, a.Password
 	e.Connections, e.MessagesPerConnection = a.Limits.Connections, a.Limits.MessagesPerConnection
 	if a.Limits.Rates != nil {

@@ -19,6 +19,7 @@ the default account. Without accounts it is a URL (--server, KAIZEN_SERVER):
   smtps://user@smtp.example.com           TLS from the first octet, port 465
   smtp://user@smtp.example.com            STARTTLS, required, port 587
   smtp://localhost:1025?tls=none          no TLS, by explicit choice
+  lmtp://mail.example.com                 LMTP, port 24
 Percent-encode special characters of the user name (ann%40example.com).
 An account has its password; that of a URL comes from --password-file, the URL,
 KAIZEN_PASSWORD, or a prompt.`
@@ -77,7 +78,7 @@ func trusting(file string) (*tls.Config, error) {
 
 // connection is how package smtp reaches the account.
 func connection(a *kaizen.Account) smtp.Config {
-	c := smtp.Config{Host: a.Host, Port: a.Port, TLS: a.TLS, TLSConfig: a.TLSConfig, Auth: a.Auth, InsecureAuth: a.InsecureAuth,
+	c := smtp.Config{Host: a.Host, Port: a.Port, LMTP: a.LMTP, TLS: a.TLS, TLSConfig: a.TLSConfig, Auth: a.Auth, InsecureAuth: a.InsecureAuth,
 		LocalName: a.LocalName, Timeouts: a.Timeouts, MaxLevel: a.MaxLevel, DialContext: a.DialContext, Trace: a.Trace}
 	if c.Auth == nil && a.Username != "" {
 		c.Auth = &smtp.Auth{Username: a.Username, Password: a.Password}

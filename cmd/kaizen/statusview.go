@@ -164,7 +164,11 @@ func (v *statusView) onePage(s *accountStatus, now time.Time) (lines []string) {
 	if !s.NextProbe.IsZero() {
 		row("Next probe", "%s", moment(s.NextProbe, now))
 	}
-	row("Server", "%s", orDash(printable(s.Server)))
+	server := orDash(printable(s.Server))
+	if s.LMTP {
+		server += ", LMTP"
+	}
+	row("Server", "%s", server)
 	if !s.Certificate.IsZero() {
 		row("Certificate", "ends %s", moment(s.Certificate, now))
 	}
