@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kaizenmail/kaizen/smtp"
 )
@@ -61,16 +62,21 @@ func pick(all []Recipient, places []int) []Recipient {
 }
 
 // collect notes the outcomes and returns those for whom the transaction had no
-// room: they go into another one, as long as this one took somebody.
+// room: they go into another one, as long as this one took somebody, or with LMTP
+// asked about somebody.
 func (d *sending) collect(r *smtp.Result, part []int) (over []int) {
+	went := r.Outcome == smtp.Accepted || slices.ContainsFunc(r.Recipients, hasFinal)
 	for i, to := range r.Recipients {
 		d.receipt.Recipients[part[i]] = to
-		if r.Outcome == smtp.Accepted && to.Class == smtp.ClassTooManyRecipients {
+		if went && to.Class == smtp.ClassTooManyRecipients {
 			over = append(over, part[i])
 		}
 	}
 	return over
 }
+
+// hasFinal: the content was answered for this recipient by itself.
+func hasFinal(to smtp.RecipientResult) bool { return to.Phase == smtp.PhaseFinal }
 
 // beside is the failure of a transaction without those it had no room for.
 func beside(r *smtp.Result) error {
