@@ -178,6 +178,28 @@ func TestQueueByLMTPInDoubt(t *testing.T) {
 	}
 }
 
+// The same by SMTP, where a recipient is refused at RCPT.
+func TestQueueWithARecipientWhoWantsALogin(t *testing.T) {
+	r := &rcpts{no: func(address string, _ int) *smtptest.Reply {
+		if address == "p1@example.net" {
+			return &smtptest.Reply{Code: 530, Text: "5.7.0 Authentication required"}
+		}
+		return nil
+	}}
+	bubble(t, smtptest.Config{Reject: r.reject}, func(t *testing.T, s *smtptest.Server) {
+		o := open(t, memory.New(), map[string]*smtptest.Server{"relay": s})
+		defer o.close()
+		o.run()
+		o.enqueue("relay", note("1", people(2)...), kaizen.EnqueueOptions{})
+		pass(time.Minute)
+		if err := o.client.Resume(t.Context(), kaizen.Account{Name: "relay"}); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		eachOnce(t, s, "1", people(1))
+	})
+}
+
 // Whatever is in the way of one recipient, a job that others have is not sent to
 // them again.
 func TestQueueByLMTPWithAnAccountsTrouble(t *testing.T) {
@@ -190,6 +212,10 @@ func TestQueueByLMTPWithAnAccountsTrouble(t *testing.T) {
 				o.accounts.set("mail", lmtpAccount(s))
 				o.run()
 				o.enqueue("mail", note("1", people(2)...), kaizen.EnqueueOptions{})
+				pass(time.Minute)
+				if err := o.client.Resume(t.Context(), kaizen.Account{Name: "mail"}); err != nil {
+					t.Fatal(err)
+				}
 				pass(time.Hour)
 				eachOnce(t, s, "1", people(1))
 			})
