@@ -97,6 +97,22 @@ func TestSendByLMTPInParts(t *testing.T) {
 	})
 }
 
+// The port by default is LMTP's, of further servers too.
+func TestLMTPServers(t *testing.T) {
+	t.Parallel()
+	a, err := kaizen.ParseURL("lmtp://one.example.com?server=two.example.com,three.example.com:2003,one.example.com:24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range a.AllServers() {
+		got = append(got, s.Address())
+	}
+	if s := strings.Join(got, " "); s != "one.example.com:24 two.example.com:24 three.example.com:2003" {
+		t.Error(s)
+	}
+}
+
 // SMTP and LMTP are two ways to a server and share no connection.
 func TestLMTPSharesNoConnection(t *testing.T) {
 	bubble(t, smtptest.Config{LMTP: true}, func(t *testing.T, s *smtptest.Server) {

@@ -34,10 +34,10 @@ func (c *Conn) tlsMode() TLSMode {
 // local: the server is on this machine, and not only the next hop to it, as a
 // proxy may be.
 func (c *Conn) local() bool {
-	if _, unix := c.link.RemoteAddr().(*net.UnixAddr); unix {
+	if _, unix := c.link.RemoteAddr().(*net.UnixAddr); unix && c.info.Proxy == "" {
 		return true
 	}
-	return loopbackHost(c.config.Host) && c.loopback()
+	return c.hostIsLoopback() && c.loopback()
 }
 
 // classify is Classify, but that an allowance in LMTP is that of a mailbox, not

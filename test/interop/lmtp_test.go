@@ -1,7 +1,6 @@
 package interop_test
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -65,10 +64,7 @@ func (d *dovecot) accounts(w *workshop) map[string]kaizen.Account {
 	plain := kaizen.Account{Host: host, Port: number, LMTP: true, Limits: kaizen.Limits{Rates: kaizen.NoRate()}}
 	secure, local := plain, plain
 	secure.TLS, secure.TLSConfig = smtp.TLSStartTLS, &tls.Config{RootCAs: w.roots, MinVersion: tls.VersionTLS12}
-	local.Host, local.Port = "mail.example.net", 0
-	local.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", d.socket)
-	}
+	local.Host, local.Port, local.Socket = "", 0, d.socket
 	return map[string]kaizen.Account{"TCP": plain, "STARTTLS": secure, "UNIX socket": local}
 }
 
