@@ -34,8 +34,13 @@ type Account struct {
 	Name string
 
 	Host string
-	Port int          // default 587, or 465 with implicit TLS
-	TLS  smtp.TLSMode // default: implicit TLS on port 465, else STARTTLS required
+	Port int // default 587, or 465 with implicit TLS; 24 with LMTP
+	// LMTP speaks RFC 2033 with a server that delivers into mailboxes and answers
+	// for each recipient. Default: SMTP.
+	LMTP bool
+	// TLS is how connections are secured. Default: implicit TLS on port 465, else
+	// STARTTLS, required; with LMTP none on this machine, else STARTTLS, required.
+	TLS smtp.TLSMode
 	// TLSConfig replaces the default: system roots, TLS 1.2 or later. It must not
 	// be changed once the account was used. TLS sessions are resumed on the
 	// account's next connections, in a cache of its own unless this has one.
@@ -74,7 +79,7 @@ type Account struct {
 	MaxLifetime time.Duration // of a pooled connection, ±10 %; default: no limit
 	MinIdle     int           // connections kept open and logged in; default 0
 
-	LocalName string     // what EHLO says; default: this machine's name if it has a domain, else [127.0.0.1]
+	LocalName string     // what EHLO or LHLO says; default: this machine's name if it has a domain, else [127.0.0.1]
 	MaxLevel  smtp.Level // the highest level used on the wire; default: look-ahead
 	// DialContext opens the connections below TLS, to the server or its proxy. It
 	// excludes LocalAddress. Default: a net.Dialer. Two
@@ -155,7 +160,7 @@ func (a *Account) auth() *smtp.Auth {
 }
 
 func (a *Account) config() smtp.Config {
-	return smtp.Config{Host: a.Host, Port: a.Port, TLS: a.TLS, TLSConfig: a.TLSConfig,
+	return smtp.Config{Host: a.Host, Port: a.Port, LMTP: a.LMTP, TLS: a.TLS, TLSConfig: a.TLSConfig,
 		Socket: a.Socket, Proxy: a.Proxy, LocalAddress: a.LocalAddress, PinnedKeys: a.PinnedKeys,
 		LocalName: a.LocalName, Auth: a.auth(), InsecureAuth: a.InsecureAuth, Timeouts: a.Timeouts,
 		MaxLevel: a.MaxLevel, DialContext: a.DialContext, Trace: a.Trace}
@@ -190,7 +195,7 @@ func (a *Account) connectionKey() string {
 		return string(h.Sum(nil))
 	}
 	fingerprint := a.auth().Fingerprint()
-	fmt.Fprintf(h, "%q %d %q %d %t %x ", a.config().Address(), a.TLS, a.LocalName, a.MaxLevel, a.InsecureAuth, fingerprint)
+	fmt.Fprintf(h, "%q %t %d %q %d %t %x ", a.config().Address(), a.LMTP, a.TLS, a.LocalName, a.MaxLevel, a.InsecureAuth, fingerprint)
 	fmt.Fprintf(h, "%x ", reflect.ValueOf(a.DialContext).Pointer())
 	fmt.Fprintf(h, "%q %q %q %q ", a.Host, a.Proxy, a.LocalAddress, a.PinnedKeys)
 	fmt.Fprintf(h, "%+v ", a.Servers)
@@ -210,12 +215,13 @@ type shown struct {
 	Name     string   `json:"name,omitempty"`
 	Server   string   `json:"server"`
 	Servers  []string `json:"servers,omitempty"` // all, if there are several
+	LMTP     bool     `json:"lmtp,omitempty"`
 	Username string   `json:"username,omitempty"`
 	Limits   Limits   `json:"limits"`
 }
 
 func (a *Account) shown() shown {
-	s := shown{Name: a.Name, Server: a.address(), Username: a.shownUser(), Limits: a.Limits}
+	s := shown{Name: a.Name, Server: a.address(), LMTP: a.LMTP, Username: a.shownUser(), Limits: a.Limits}
 	if len(a.Servers) > 0 {
 		s.Servers = a.addresses()
 	}
@@ -236,7 +242,7 @@ func (a Account) MarshalJSON() ([]byte, error) { return json.Marshal(a.shown()) 
 // same reports whether two accounts are reached in the same way, without the
 // cost of a fingerprint.
 func (a *Account) same(b *Account) bool {
-	return a.Name == b.Name && a.Host == b.Host && a.Port == b.Port && a.TLS == b.TLS && a.TLSConfig == b.TLSConfig &&
+	return a.Name == b.Name && a.Host == b.Host && a.Port == b.Port && a.LMTP == b.LMTP && a.TLS == b.TLS && a.TLSConfig == b.TLSConfig &&
 		a.Socket == b.Socket && a.Proxy == b.Proxy && a.LocalAddress == b.LocalAddress && slices.Equal(a.PinnedKeys, b.PinnedKeys) &&
 		a.Username == b.Username && a.Password == b.Password && a.Auth == b.Auth &&
 		a.InsecureAuth == b.InsecureAuth && a.LocalName == b.LocalName && a.MaxLevel == b.MaxLevel &&

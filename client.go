@@ -128,7 +128,7 @@ func noHost(name string) *Error {
 var errClientClosed = errors.New("the client is closed")
 
 func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
-	server, memory, k := a.address(), l.recent.memories, l.keeper
+	server, memory, k, lmtp := a.address(), l.recent.memories, l.keeper, a.LMTP
 	learned, paused := k.recall(server)
 	return pool.Config{
 		Learned: learned, Paused: paused,
@@ -145,7 +145,9 @@ func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
 		OnLearned: func(learned pool.Learned) { k.learn(server, learned) },
 		OnPause:   k.paused,
 		OnHealth: func(h pool.Health) {
-			c.healthChanged(healthOf(l.name, h, memory))
+			changed := healthOf(l.name, h, memory)
+			changed.LMTP = lmtp
+			c.healthChanged(changed)
 			c.deliveries.wake(l.name)
 		},
 		OnHold: func(by limit.Rate, until time.Time) {

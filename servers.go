@@ -1,6 +1,7 @@
 package kaizen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 // credentials are not tried elsewhere.
 type Server struct {
 	Host     string
-	Port     int          // default 587, or 465 with implicit TLS
+	Port     int          // default 587, or 465 with implicit TLS; 24 with Account.LMTP
 	TLS      smtp.TLSMode // default: implicit TLS on port 465, else STARTTLS required
 	Priority int          // default 0, the same as that of Account.Host
 	Weight   int          // default 1
@@ -39,8 +40,9 @@ func (a *Account) AllServers() []Server {
 	if a.Mailer != nil {
 		return nil
 	}
-	all := []Server{{Host: a.Host, Port: a.Port, TLS: a.TLS}}
+	all := []Server{{Host: a.Host, Port: a.lmtpPort(a.Port), TLS: a.TLS}}
 	for _, s := range a.Servers {
+		s.Port = a.lmtpPort(s.Port)
 		at := slices.IndexFunc(all, func(other Server) bool { return other.Address() == s.Address() })
 		if at < 0 {
 			all = append(all, s)
@@ -49,6 +51,15 @@ func (a *Account) AllServers() []Server {
 		all[at].Priority, all[at].Weight = s.Priority, s.Weight
 	}
 	return all
+}
+
+// lmtpPort is a port with LMTP's default, where that is spoken: a Server does not
+// know.
+func (a *Account) lmtpPort(port int) int {
+	if a.LMTP {
+		return cmp.Or(port, smtp.PortLMTP)
+	}
+	return port
 }
 
 // configs are how each of the servers is reached.

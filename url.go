@@ -32,6 +32,7 @@ func (e *URLError) Unwrap() error { return e.Err }
 //	smtps://user:password@smtp.example.com          implicit TLS, port 465
 //	smtp://user@smtp.example.com:587                STARTTLS, required
 //	smtp://localhost:1025?tls=none                  no TLS, by explicit choice
+//	lmtp://mail.example.com                         LMTP, port 24; STARTTLS, required, but not on this machine
 //	smtp://localhost?socket=/run/relay.sock         a UNIX socket, without TLS
 //	sendmail:                                       the sendmail command
 //	sendmail:///usr/bin/msmtp?args=-a+work          another one, with arguments
@@ -74,8 +75,10 @@ func readScheme(a *Account, u *url.URL) error {
 	case "smtps":
 		a.TLS = smtp.TLSImplicit
 	case "smtp":
+	case "lmtp":
+		a.LMTP = true
 	default:
-		return &URLError{"scheme", fmt.Errorf("%q is none of smtp, smtps, sendmail, maildir and eml", u.Scheme)}
+		return &URLError{"scheme", fmt.Errorf("%q is none of smtp, smtps, lmtp, sendmail, maildir and eml", u.Scheme)}
 	}
 	if u.Path != "" && u.Path != "/" || u.Fragment != "" || u.Opaque != "" {
 		return &URLError{"path", errors.New("nothing may follow host and port but ?parameters")}

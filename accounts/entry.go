@@ -26,6 +26,7 @@ type Entry struct {
 
 	Host         string // required without a Provider and the like
 	Port         int
+	LMTP         bool // key "protocol": lmtp; default smtp
 	TLS          smtp.TLSMode
 	Servers      []string // further servers, each as kaizen.ParseServer reads it
 	Username     string   // default: as the preset says; without one, Address if a secret's source is given, else no login

@@ -40,6 +40,7 @@ var fields = []field{
 	text("address", func(e *Entry) *string { return &e.Address }),
 	text("host", func(e *Entry) *string { return &e.Host }),
 	number("port", 1, math.MaxUint16, func(e *Entry) *int { return &e.Port }),
+	{"protocol", formText, setProtocol, getProtocol},
 	{"tls", formText, setTLS, getTLS},
 	{"servers", formList, setServers, func(e *Entry) any { return list(e.Servers) }},
 	text("socket", func(e *Entry) *string { return &e.Socket }),
@@ -197,6 +198,27 @@ func getTLS(e *Entry) any {
 		return nil
 	}
 	return tlsNames[e.TLS]
+}
+
+const (
+	protocolSMTP = "smtp"
+	protocolLMTP = "lmtp"
+)
+
+func setProtocol(e *Entry, v any) error {
+	switch v {
+	case "", protocolSMTP, protocolLMTP:
+		e.LMTP = v == protocolLMTP
+		return nil
+	}
+	return fmt.Errorf("%q is neither %s nor %s", v, protocolSMTP, protocolLMTP)
+}
+
+func getProtocol(e *Entry) any {
+	if e.LMTP {
+		return protocolLMTP
+	}
+	return nil
 }
 
 func setServers(e *Entry, v any) error {

@@ -217,7 +217,7 @@ func (s *Store) unpackSecrets(ctx context.Context, n *snapshot, b *bundle, repor
 func sameServer(a, b *Entry) bool {
 	one, err := a.server()
 	other, err2 := b.server()
-	return err == nil && err2 == nil && strings.EqualFold(one.Address(), other.Address()) && one.TLS == other.TLS &&
+	return err == nil && err2 == nil && strings.EqualFold(one.Address(), other.Address()) && one.TLS == other.TLS && one.LMTP == other.LMTP &&
 		a.CAFile == b.CAFile && a.InsecureAuth == b.InsecureAuth &&
 		a.Proxy == b.Proxy && a.TLSMin == b.TLSMin && slices.Equal(a.PinnedKeys, b.PinnedKeys)
 }

@@ -61,7 +61,7 @@ func (c *accountAdd) takeURL(a kaizen.Account) error {
 			return fmt.Errorf("--server: %w", err)
 		}
 	}
-	e.Host, e.Port, e.TLS, e.Username, e.LocalName = a.Host, a.Port, a.TLS, a.Username, a.LocalName
+	e.Host, e.Port, e.LMTP, e.TLS, e.Username, e.LocalName = a.Host, a.Port, a.LMTP, a.TLS, a.Username, a.LocalName
 	for _, s := range a.Servers {
 		e.Servers = append(e.Servers, s.String())
 	}

@@ -80,7 +80,9 @@ func (a *app) printReceipt(r *kaizen.Receipt) {
 		fmt.Fprintf(a.stdout, "Message-ID   %s\n", r.MessageID)
 	}
 	for _, t := range r.Transactions {
-		if t.QueueID != "" {
+		if t.LMTP {
+			a.printQueueIDs(t)
+		} else if t.QueueID != "" {
 			fmt.Fprintf(a.stdout, "Queue ID     %s\n", t.QueueID)
 		}
 	}
@@ -88,6 +90,15 @@ func (a *app) printReceipt(r *kaizen.Receipt) {
 		fmt.Fprintf(a.stdout, "Transactions %d\n", len(r.Transactions))
 	}
 	a.printCosts(r)
+}
+
+// printQueueIDs writes what an LMTP server calls each recipient's copy.
+func (a *app) printQueueIDs(t *smtp.Result) {
+	for _, to := range t.Recipients {
+		if to.QueueID != "" {
+			fmt.Fprintf(a.stdout, "Queue ID     %s for %s\n", to.QueueID, to.Address)
+		}
+	}
 }
 
 func (a *app) printCosts(r *kaizen.Receipt) {

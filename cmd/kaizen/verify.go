@@ -108,7 +108,7 @@ func examineMailer(ctx context.Context, a *kaizen.Account) (*serverReport, error
 func examine(ctx context.Context, config smtp.Config) (*serverReport, error) {
 	seen := &sighting{}
 	config.Trace = both(seen.trace(), config.Trace)
-	report := &serverReport{Server: config.Address(), Security: security(config)}
+	report := &serverReport{Server: config.Address(), LMTP: config.LMTP, Security: security(config)}
 	conn, err := smtp.Dial(ctx, config)
 	if err != nil {
 		seen.fill(report)
@@ -128,8 +128,13 @@ func examine(ctx context.Context, config smtp.Config) (*serverReport, error) {
 // security tells how the link is to be secured, in words.
 func security(c smtp.Config) string {
 	socket := c.Socket != "" && c.TLS == smtp.TLSAuto
-	implicit := c.TLS == smtp.TLSImplicit || c.TLS == smtp.TLSAuto && c.Port == 465 && !socket
+	implicit := c.TLS == smtp.TLSImplicit || c.TLS == smtp.TLSAuto && c.Port == 465 && !socket && !c.LMTP
 	switch {
+	case c.LMTP && c.TLS == smtp.TLSAuto && !socket:
+		return "LMTP; STARTTLS, required, but not on this machine"
+	case c.LMTP:
+		c.LMTP = false
+		return "LMTP; " + security(c)
 	case implicit:
 		return "TLS from the first octet"
 	case c.TLS == smtp.TLSOpportunistic:
