@@ -12,7 +12,7 @@ import (
 // several reports whether a message for this account may concern several: a chain
 // of them, or those that the rules choose.
 func (c *Client) several(a *Account) bool {
-	return a.Host == "" && (routing.IsChain(a.Name) || a.Name == "" && c.config.Router != nil)
+	return !a.complete() && (routing.IsChain(a.Name) || a.Name == "" && c.config.Router != nil)
 }
 
 // chainOf are the accounts that a name stands for.
@@ -30,7 +30,7 @@ func chainOf(name string) (routing.Chain, error) {
 // forEach does something with the account, or with each of a chain. The error is
 // about the first that fails, with those of the others in it.
 func (c *Client) forEach(a Account, do func(Account) error) error {
-	if a.Host != "" || !routing.IsChain(a.Name) {
+	if a.complete() || !routing.IsChain(a.Name) {
 		return do(a)
 	}
 	chain, err := chainOf(a.Name)

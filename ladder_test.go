@@ -19,7 +19,8 @@ type rung struct {
 
 // ladder is the order of the packages, lowest first. Imports point down it.
 var ladder = []rung{
-	{dir: "smtp", third: []string{"golang.org/x/…/", "github.com/emersion/go-sasl", "github.com/xdg-go/scram"}},
+	{dir: "internal/proxy", third: []string{"golang.org/x/…/"}},
+	{dir: "smtp", ours: []string{"internal/proxy"}, third: []string{"golang.org/x/…/", "github.com/emersion/go-sasl", "github.com/xdg-go/scram"}},
 	{dir: "smtp/smtptest"}, // not even smtp: they must not share errors
 	{dir: "internal/crashpoint"},
 	{dir: "route", ours: []string{"smtp"}, third: []string{"golang.org/x/…/"}},
@@ -27,6 +28,8 @@ var ladder = []rung{
 	{dir: "queue/queuetest", ours: []string{"smtp", "queue"}},
 	{dir: "queue/memory", ours: []string{"smtp", "queue"}},
 
+	{dir: "sendmail", ours: []string{"smtp"}},
+	{dir: "maildrop", ours: []string{"smtp"}},
 	{dir: "message", ours: []string{"smtp"}, third: []string{"golang.org/x/…/", "github.com/emersion/go-msgauth/dkim"}},
 	{dir: "message/mailtemplate", ours: []string{"message"}, third: []string{"*"}},
 	{dir: "internal/safefile", third: []string{"golang.org/x/…/"}},
@@ -35,10 +38,10 @@ var ladder = []rung{
 	{dir: "internal/pool", ours: []string{"smtp", "internal/limit"}},
 	{dir: "internal/delivery", ours: []string{"smtp", "queue", "internal/limit", "internal/crashpoint"}},
 
-	{dir: ".", ours: []string{"smtp", "route", "queue", "queue/memory", "message", "internal/limit", "internal/pool", "internal/state", "internal/delivery"},
+	{dir: ".", ours: []string{"smtp", "route", "sendmail", "maildrop", "queue", "queue/memory", "message", "internal/limit", "internal/pool", "internal/state", "internal/delivery"},
 		third: []string{"golang.org/x/…/"}},
 
-	{dir: "accounts", ours: []string{".", "smtp", "route", "queue", "internal/safefile"}, third: []string{"*"}},
+	{dir: "accounts", ours: []string{".", "smtp", "route", "sendmail", "maildrop", "queue", "internal/proxy", "internal/safefile"}, third: []string{"*"}},
 	{dir: "queue/sqlite", ours: []string{"smtp", "queue", "internal/safefile", "internal/crashpoint"}, third: []string{"*"}},
 	{dir: "queue/postgres", ours: []string{"smtp", "queue"}, third: []string{"*"}},
 	{dir: "kaizenprom", ours: []string{".", "smtp", "queue"}, third: []string{"*"}},

@@ -75,8 +75,8 @@ func (c *Client) sendTraced(ctx context.Context, account Account, m Message) (re
 	if c.several(&account) {
 		start.Account = account.Name
 	}
-	if account.Host != "" {
-		start.Server = account.config().Address()
+	if account.complete() {
+		start.Server = account.address()
 	}
 	if t.SendStart != nil {
 		ctx = t.SendStart(ctx, start)
@@ -88,7 +88,7 @@ func (c *Client) sendTraced(ctx context.Context, account Account, m Message) (re
 			start.Account, seen.server = receipt.Account, receipt.Transactions[len(receipt.Transactions)-1].Server
 		}
 	} else if a, err = c.resolve(ctx, account); err == nil {
-		start.Account, seen.server = a.label(), a.config().Address()
+		start.Account, seen.server = a.label(), a.address()
 		receipt, err = c.send(ctx, &a, m, &seen)
 	}
 	if t.SendDone != nil {

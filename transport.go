@@ -56,7 +56,7 @@ func (c *Client) Transport(ctx context.Context, account Account) (*Transport, er
 		a, err := c.admit(ctx, one)
 		if err == nil {
 			works = true
-			if account.Host != "" || one.Name == account.Name {
+			if account.complete() || one.Name == account.Name {
 				account = a
 			}
 		}
@@ -78,7 +78,7 @@ func (c *Client) admit(ctx context.Context, account Account) (Account, error) {
 	if err != nil {
 		return a, err
 	}
-	if err := w.keeper.barred(w.target.Key, w.target.Server, a.config().Auth); err != nil {
+	if err := w.keeper.barred(w.target.Key, a.addresses(), a.config().Auth); err != nil {
 		return a, front(w.account, err)
 	}
 	return a, w.verify(ctx, &a)

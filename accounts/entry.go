@@ -19,15 +19,32 @@ type Entry struct {
 	Provider string // a preset, as LookupPreset finds it
 	Address  string // the mail address: the default sender
 
-	Host         string // required without a Provider
+	// In place of a server: a sendmail command with its arguments ("sendmail" alone
+	// is looked for), or a folder for messages, as a Maildir or as .eml files.
+	Sendmail     []string
+	Maildir, EML string
+
+	Host         string // required without a Provider and the like
 	Port         int
+	LMTP         bool // key "protocol": lmtp; default smtp
 	TLS          smtp.TLSMode
-	Username     string // default: as the preset says; without one, Address if a secret's source is given, else no login
+	Servers      []string // further servers, each as kaizen.ParseServer reads it
+	Username     string   // default: as the preset says; without one, Address if a secret's source is given, else no login
 	LocalName    string
 	InsecureAuth bool
 	Level        smtp.Level
 	CAFile       string   // PEM; replaces the system's roots. Relative to the configuration directory
 	Mechanisms   []string // SASL mechanisms, best first, and no others
+
+	Socket       string       // path of a UNIX socket instead of Host and Port; "@name" is an abstract one
+	Proxy        string       // URL of a SOCKS 5 or HTTP proxy without its password, or "environment"
+	ProxySecret  SecretSource // of the proxy's password; the zero value: it has none
+	LocalAddress string       // IP address to connect from
+
+	PinnedKeys        []string // as smtp.KeyPin writes them
+	ClientCertificate string   // PEM, with the chain above it. Relative to the configuration directory
+	ClientKey         string   // PEM, not encrypted, and nobody else's to read; default: in ClientCertificate
+	TLSMin            string   // "1.0" to "1.3"; default 1.2
 
 	Connections           int
 	MessagesPerConnection int      // negative: no limit

@@ -33,11 +33,20 @@ func (a *app) accountReport(e accounts.Entry, standard string, status *kaizen.St
 		r.State = "wrong: " + err.Error()
 		return r
 	}
-	r.Server = connection(&t.Account).Address()
+	r.Server = serversInShort(&t.Account)
 	if t.logsIn() {
 		r.Secret = e.Secret.String()
 	}
 	return r
+}
+
+// serversInShort is the first server, and how many others there are.
+func serversInShort(a *kaizen.Account) string {
+	first := serverOf(a)
+	if n := len(a.AllServers()) - 1; n > 0 {
+		return fmt.Sprintf("%s and %d more", first, n)
+	}
+	return first
 }
 
 func newAccountListCommand(app *app) *cobra.Command {

@@ -58,9 +58,10 @@ func (c *accountAdd) try(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 	}
-	config := connection(&t.Account)
-	c.tell("Trying the login at %s …", config.Address())
-	_, err = examine(ctx, config)
+	if t.Mailer == nil {
+		c.tell("Trying the login at %s …", serversInShort(&t.Account))
+	}
+	_, err = examineAll(ctx, &t.Account)
 	return err
 }
 
@@ -68,10 +69,11 @@ func (c *accountAdd) try(ctx context.Context) error {
 // read as it will be read, by a store of its own that lasts as long as this.
 func (c *accountAdd) resolve(ctx context.Context) (*target, error) {
 	t, err := targetOf(c.entry)
-	if err != nil || !c.logsIn() {
+	elsewhere := c.logsIn() && c.entry.Secret.Kind != accounts.SecretStored || c.entry.ProxySecret.Kind != accounts.SecretStored
+	if err != nil || !c.logsIn() && !elsewhere {
 		return t, err
 	}
-	if c.entry.Secret.Kind == accounts.SecretStored {
+	if !elsewhere {
 		t.setSecret(c.secret)
 		return t, nil
 	}
@@ -87,7 +89,11 @@ func (c *accountAdd) resolve(ctx context.Context) (*target, error) {
 	if err := trial.Add(ctx, c.entry, ""); err != nil {
 		return nil, err
 	}
-	t.Account, err = trial.Account(ctx, c.entry.Name)
+	if c.entry.Secret.Kind == accounts.SecretStored {
+		t.Account, err = trial.AccountWith(ctx, c.entry.Name, c.secret)
+	} else {
+		t.Account, err = trial.Account(ctx, c.entry.Name)
+	}
 	return t, err
 }
 
@@ -136,8 +142,10 @@ func (c *accountAdd) tryCommand(e accounts.Entry, standard, to string) string {
 
 // serverInWords is the server, and who is behind it.
 func serverInWords(e accounts.Entry, t *target) string {
-	config := connection(&t.Account)
-	words := config.Address() + ", " + security(config)
+	words := serverOf(&t.Account)
+	if t.Mailer == nil {
+		words += ", " + security(connection(&t.Account))
+	}
 	if t.preset != nil {
 		words += " (" + t.preset.Title + ")"
 	}

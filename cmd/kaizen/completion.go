@@ -23,7 +23,9 @@ func choices() map[string][]string {
 		"auth-mechanisms": {"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER"},
 		"extensions":      append(smtptest.DefaultExtensions(), "none"),
 		"profile":         smtptest.Profiles(),
-		"server":          {"smtps://", "smtp://"},
+		"server":          {"smtps://", "smtp://", "lmtp://"},
+		"proxy":           {"socks5://", "http://", "https://", "environment"},
+		"tls-min":         {"1.2", "1.3", "1.1", "1.0"},
 		"provider":        providerNames(),
 	}
 }
@@ -37,10 +39,10 @@ func providerNames() []string {
 }
 
 // unfinished are flags whose value goes on behind a choice.
-var unfinished = []string{"server", "dsn", "state", "auth-mechanisms", "extensions"}
+var unfinished = []string{"server", "proxy", "dsn", "state", "auth-mechanisms", "extensions"}
 
 // fileFlags name files and folders; all others are not completed with them.
-var fileFlags = []string{"password-file", "ca", "text", "html", "attach", "inline", "calendar", "raw", "rows",
+var fileFlags = []string{"password-file", "ca", "client-cert", "client-key", "proxy-password-file", "text", "html", "attach", "inline", "calendar", "raw", "rows",
 	"journal", "results", "cert", "key", "key-file", "write-ca", "save", "output"}
 
 // folderFlags name folders.

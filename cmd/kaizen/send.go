@@ -126,7 +126,7 @@ func (s *sending) hand(ctx context.Context, t *target, p *kaizen.Prepared) (*kai
 	if s.once {
 		t.Limits.Rates = kaizen.NoRate()
 	}
-	client, err := s.app.clientFor(t, slog.New(verdicts{s.app.logger().Handler()}))
+	client, err := s.app.clientFor(t, &s.server.wayFlags, slog.New(verdicts{s.app.logger().Handler()}))
 	if err != nil {
 		return nil, err
 	}

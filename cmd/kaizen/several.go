@@ -100,14 +100,15 @@ func (t *target) shown() string {
 	return t.Name
 }
 
-// clientFor is a client that sends to the target.
-func (a *app) clientFor(t *target, logger *slog.Logger) (*kaizen.Client, error) {
+// clientFor is a client that sends to the target; flags say how its accounts are
+// reached.
+func (a *app) clientFor(t *target, flags *wayFlags, logger *slog.Logger) (*kaizen.Client, error) {
 	config, err := a.clientConfig(t.kept, logger)
 	if err != nil {
 		return nil, err
 	}
 	if t.several() {
-		config.Accounts = changedAccounts{config.Accounts, t}
+		config.Accounts = changedAccounts{config.Accounts, t, flags}
 	}
 	return kaizen.New(config), nil
 }
@@ -116,21 +117,20 @@ func (a *app) clientFor(t *target, logger *slog.Logger) (*kaizen.Client, error) 
 type changedAccounts struct {
 	kaizen.AccountResolver
 	target *target
+	flags  *wayFlags
 }
 
 // Account finds one.
 func (c changedAccounts) Account(ctx context.Context, name string) (kaizen.Account, error) {
 	account, err := c.AccountResolver.Account(ctx, name)
-	if t := &c.target.Account; err == nil {
-		if t.TLSConfig != nil {
-			account.TLSConfig = t.TLSConfig
-		}
-		if t.Limits.Rates != nil {
-			account.Limits.Rates = t.Limits.Rates
-		}
-		account.Trace = t.Trace
+	if err != nil {
+		return account, err
 	}
-	return account, err
+	if rates := c.target.Limits.Rates; rates != nil {
+		account.Limits.Rates = rates
+	}
+	account.Trace = c.target.Trace
+	return account, c.flags.apply(&account)
 }
 
 // Forget has a password_command run again.

@@ -64,7 +64,7 @@ func Listen(config Config) (*Server, error) {
 	if s.config.Name == "" {
 		s.config.Name = "mx.example.com"
 	}
-	s.words = s.config.Replies.withDefaults()
+	s.words = s.config.words()
 	s.offer = newOffer(s.config)
 	if err := s.prepare(); err != nil {
 		return nil, fmt.Errorf("smtptest: %w", err)
@@ -86,7 +86,7 @@ func (s *Server) prepare() (err error) {
 	return err
 }
 
-// Addr returns host:port.
+// Addr returns host:port, or the path of a UNIX socket.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 func (s *Server) accept() {
