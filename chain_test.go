@@ -338,3 +338,48 @@ func TestChainDoesNotWaitForAProbe(t *testing.T) {
 		}
 	})
 }
+
+// A job that the first account may have sent is not handed to the next one, but
+// waits for it; others go around it meanwhile.
+func TestAJobInDoubtStaysWithItsAccount(t *testing.T) {
+	bubble(t, smtptest.Config{}, func(t *testing.T, second *smtptest.Server) {
+		first := smtptest.NewServer(smtptest.Config{Network: smtptest.Memory, Faults: []smtptest.Fault{{Phase: smtptest.PhaseAfterFinal, Action: smtptest.Drop, Nth: 1}}})
+		defer first.Close()
+		var down atomic.Bool
+		office := account(first)
+		office.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if down.Load() {
+				return nil, errors.New("connection refused")
+			}
+			return first.DialContext(ctx, network, address)
+		}
+		o := open(t, memory.New(), nil)
+		o.accounts.set("office", office)
+		o.accounts.set("backup", account(second))
+		defer o.close()
+		o.run()
+		id := o.put(letter("office>backup", "doubtful"))[0]
+		pass(time.Second)
+		if d := o.job(id); !d.Doubt || d.State != queue.Queued {
+			t.Fatalf("%+v", d)
+		}
+		down.Store(true)
+		began := time.Now()
+		others := o.put(letters("office>backup", "other", 50)...)
+		pass(5 * time.Minute)
+		if n := second.Accepted()["<doubtful>"].Times; n != 0 || o.job(id).State != queue.Queued {
+			t.Errorf("the second has it %d times; it is %s", n, o.job(id).State)
+		}
+		for _, other := range others {
+			if d := o.wants(other, queue.Sent); d.Ended.Sub(began) > 10*time.Second {
+				t.Errorf("%s was sent after %v", other, d.Ended.Sub(began))
+			}
+		}
+		down.Store(false)
+		pass(2 * time.Minute)
+		o.wants(id, queue.Sent)
+		if n := first.Accepted()["<doubtful>"].Times; n != 2 {
+			t.Errorf("the first has it %d times", n)
+		}
+	})
+}

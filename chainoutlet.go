@@ -16,7 +16,10 @@ import (
 // chainOutlet is how the jobs of a lane go out that is a chain of accounts: each
 // through the first that can send at that moment. The lane is with the first
 // account again as soon as that is well.
-type chainOutlet struct{ links []link }
+type chainOutlet struct {
+	client *Client
+	links  []link
+}
 
 // link is one account of a chain.
 type link struct {
@@ -33,7 +36,7 @@ func (c *Client) chainOutlet(ctx context.Context, lane string) (delivery.Outlet,
 		return nil, err
 	}
 	c.deliveries.chained(lane, chain)
-	o := &chainOutlet{}
+	o := &chainOutlet{client: c}
 	for _, name := range chain {
 		l := link{name: name}
 		if l.err = c.pausedAlone(ctx, name); l.err == nil {
@@ -93,10 +96,22 @@ func (l *link) room(depth, own int) (r delivery.Room, down bool) {
 // Send sends through the first account that can. What certainly was not sent, for
 // the account's sake, goes on to the next at once.
 func (o *chainOutlet) Send(ctx context.Context, m delivery.Message) delivery.Result {
-	t := passage{ctx: ctx, message: m}
+	links, alone, err := o.only(ctx, m.Job)
+	if err != nil {
+		return rest(delivery.Result{Tried: len(m.To)}, err)
+	}
+	r := (&passage{ctx: ctx, message: m}).along(links)
+	if alone != "" && r.Last == nil && r.Err != nil {
+		return rest(r, fmt.Errorf("it may have been sent through %s, so no other account takes it: %w", alone, r.Err))
+	}
+	return r
+}
+
+// along tries the accounts in turn.
+func (t *passage) along(links []link) delivery.Result {
 	var later []*link
-	for i := range o.links {
-		l := &o.links[i]
+	for i := range links {
+		l := &links[i]
 		room, down := l.room(1, 0)
 		switch {
 		case room.Err != nil:

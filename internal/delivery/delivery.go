@@ -99,6 +99,9 @@ type Result struct {
 	// Account is which of several accounts had the last word, Before in words why
 	// those before it could not send; empty if the lane is one account.
 	Account, Before string
+	// Again, if Err says nothing of the message, is when to try this one again; zero:
+	// when the lane goes on.
+	Again time.Time
 }
 
 // ReadError says that a stored body could not be read, so that nothing was sent: a
