@@ -56,18 +56,19 @@ const (
 )
 
 // parsePattern reads "bob@example.com", "example.com", "*.example.com", or for a
-// sender "<>".
+// sender "<>". A domain may also be written "*@example.com" or "@example.com", as
+// many other programs have it.
 func parsePattern(text string, sender bool) (p pattern, err error) {
 	p.text = text
-	base, below := strings.CutPrefix(text, "*.")
+	base, below := strings.CutPrefix(anybodyAt(text), "*.")
 	switch {
 	case text == "<>" && sender:
 		return p, nil
-	case text == "" || text == "*":
+	case text == "" || base == "*":
 		return p, fmt.Errorf("%q matches nothing or everything: leave the condition out", text)
-	case strings.HasPrefix(text, "@"):
-		return p, fmt.Errorf("%q: write %q for a domain", text, text[1:])
-	case strings.Contains(text, "@"):
+	case strings.Contains(base, "*"):
+		return p, fmt.Errorf("%q: a * stands for a whole local part (*@example.com) or for what is below a domain (*.example.com)", text)
+	case strings.Contains(base, "@"):
 		p.kind, p.address = mailbox, parseAddress(text)
 		return p, wellFormed(text, text)
 	case below:
@@ -80,6 +81,16 @@ func parsePattern(text string, sender bool) (p pattern, err error) {
 	}
 	p.domain, err = alabels(base)
 	return p, err
+}
+
+// anybodyAt is the domain of a pattern for anybody in it.
+func anybodyAt(text string) string {
+	for _, prefix := range []string{"*@", "@"} {
+		if domain, ok := strings.CutPrefix(text, prefix); ok && domain != "" {
+			return domain
+		}
+	}
+	return text
 }
 
 // wellFormed asks package smtp whether there can be such an address.

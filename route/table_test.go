@@ -46,6 +46,9 @@ var conditions = map[string]struct {
 	"sender by domain": {route.Rule{From: []string{"example.com"}},
 		[]route.Message{message("ann@EXAMPLE.com", "b@x.net"), message(`"a@b"@example.com`, "b@x.net")},
 		[]route.Message{message("ann@sub.example.com", "b@x.net"), message("ann@badexample.com", "b@x.net"), message("", "b@x.net")}},
+	"anybody at a domain": {route.Rule{From: []string{"*@example.com", "@example.net"}},
+		[]route.Message{message("ann@EXAMPLE.com", "b@x.net"), message("ann@example.net", "b@x.net")},
+		[]route.Message{message("ann@sub.example.com", "b@x.net"), message("", "b@x.net"), message("ann@example.org", "b@x.net")}},
 	"sender below a domain": {route.Rule{From: []string{"*.example.com"}},
 		[]route.Message{message("ann@sub.example.com", "b@x.net"), message("ann@a.b.EXAMPLE.com", "b@x.net")},
 		[]route.Message{message("ann@example.com", "b@x.net"), message("ann@subexample.com", "b@x.net")}},
@@ -343,7 +346,7 @@ func TestRulesThatAreNone(t *testing.T) {
 	t.Parallel()
 	for field, bad := range map[string][]route.Rule{
 		"name": {{Name: "default"}, {Name: "a\nb"}, {Name: "twice"}},
-		"from": {{From: []string{"*"}}, {From: []string{""}}, {From: []string{"!"}}, {From: []string{"@example.com"}}, {From: []string{"*example.com"}},
+		"from": {{From: []string{"*"}}, {From: []string{""}}, {From: []string{"!"}}, {From: []string{"b*b@example.com"}}, {From: []string{"*@*"}}, {From: []string{"@"}}, {From: []string{"*example.com"}},
 			{From: []string{"a b@example.com"}}, {From: []string{"Ann <ann@example.com>"}}, {From: []string{"bob@*.example.com"}}, {From: []string{"*.*.example"}}, {From: []string{"*."}}},
 		"to":       {{To: []string{"<>"}}, {To: []string{"a@"}}, {To: []string{"exa mple.com"}}, {To: []string{"example.com."}}, {To: []string{"a..b"}}},
 		"tag":      {{Tags: []string{""}}, {Tags: []string{"!"}}},
