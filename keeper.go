@@ -164,12 +164,15 @@ func (k *keeper) about(s *state.Stop, key, server string, auth *smtp.Auth) bool 
 
 // mark tells logins apart without telling a password: it has too few bits to find
 // one by, and takes too long for trying many. Tokens change by themselves, so of
-// those who use some only the name counts.
+// those who use some only the name and the grant count.
 func mark(auth *smtp.Auth, salt []byte) []byte {
 	if auth == nil {
 		auth = &smtp.Auth{}
 	}
 	login := fmt.Sprintf("%q %q %q", auth.Username, auth.Password, auth.Identity)
+	if auth.Grant != "" {
+		login += fmt.Sprintf(" %q", auth.Grant)
+	}
 	const rounds, octets = 100_000, 2
 	key, err := pbkdf2.Key(sha256.New, login, salt, rounds, octets)
 	if err != nil { // of nothing but parameters
