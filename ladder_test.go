@@ -37,7 +37,8 @@ var ladder = []rung{
 	{dir: ".", ours: []string{"smtp", "queue", "queue/memory", "message", "internal/limit", "internal/pool", "internal/state", "internal/delivery"},
 		third: []string{"golang.org/x/…/"}},
 
-	{dir: "accounts", ours: []string{".", "smtp", "queue", "internal/safefile"}, third: []string{"*"}},
+	{dir: "accounts/oauth", third: []string{"golang.org/x/…/"}},
+	{dir: "accounts", ours: []string{".", "smtp", "queue", "internal/safefile", "accounts/oauth"}, third: []string{"*"}},
 	{dir: "queue/sqlite", ours: []string{"smtp", "queue", "internal/safefile", "internal/crashpoint"}, third: []string{"*"}},
 	{dir: "queue/postgres", ours: []string{"smtp", "queue"}, third: []string{"*"}},
 	{dir: "kaizenprom", ours: []string{".", "smtp", "queue"}, third: []string{"*"}},
