@@ -29,7 +29,7 @@ func (c *Config) loginByDevice(ctx context.Context, o LoginOptions) (Token, erro
 		if !ok || e.Permanent() || ctx.Err() != nil {
 			return t, err
 		}
-		if time.Now().After(begun.Expiry) {
+		if !time.Now().Before(begun.Expiry) {
 			e.Err, e.Hint = context.DeadlineExceeded, "nobody has typed in the code in time: start again"
 			return t, err
 		}

@@ -40,9 +40,6 @@ func (c *Config) client(ctx context.Context) *http.Client {
 	if c.HTTP != nil {
 		own = *c.HTTP
 	}
-	if own.Timeout == 0 {
-		own.Timeout = requestTimeout
-	}
 	own.Transport = bound{ctx, own.Transport}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &own
@@ -60,15 +57,15 @@ func (b bound) RoundTrip(r *http.Request) (*http.Response, error) {
 	if to == nil {
 		to = http.DefaultTransport
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	stop := context.AfterFunc(b.ctx, func() { cancel(context.Cause(b.ctx)) })
+	ctx, cancel := context.WithTimeoutCause(r.Context(), requestTimeout, errSlow)
+	stop := context.AfterFunc(b.ctx, cancel)
+	done := func() { stop(); cancel() }
 	answer, err := to.RoundTrip(r.WithContext(ctx))
 	if err != nil {
-		stop()
-		cancel(nil)
+		done()
 		return nil, err
 	}
-	answer.Body = &boundBody{answer.Body, func() { stop(); cancel(nil) }}
+	answer.Body = &boundBody{answer.Body, done}
 	return answer, nil
 }
 

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -53,8 +54,11 @@ func (t *Token) early(now time.Time) bool {
 // fromAnswer takes what the authorization server gave. What it did not say is as
 // before (RFC 6749 §5.1, §6).
 func (c *Config) fromAnswer(answer *oauth2.Token, before Token, now time.Time) (Token, error) {
+	if answer.AccessToken == "" {
+		return Token{}, &Error{Server: hostOf(c.TokenURL), Err: errors.New("there is no access token in the answer")}
+	}
 	if kind := answer.Type(); !strings.EqualFold(kind, "Bearer") {
-		return Token{}, &Error{Server: hostOf(c.TokenURL), Err: fmt.Errorf("it gave a token of a kind that mail servers do not take, not of kind Bearer")}
+		return Token{}, &Error{Server: hostOf(c.TokenURL), Err: errors.New("it gave a token of a kind that mail servers do not take, not of kind Bearer")}
 	}
 	t := Token{Access: answer.AccessToken, Refresh: answer.RefreshToken, Expires: answer.Expiry, Scopes: before.Scopes,
 		Login: before.Login, Renewed: now, ClientID: c.ClientID, TokenURL: c.TokenURL}
