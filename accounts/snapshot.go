@@ -18,6 +18,7 @@ const (
 	damagedName   = "secrets.age.damaged"
 	keyName       = "key.txt"
 	lockName      = ".lock"
+	tokensName    = "tokens"
 	accountEnding = ".toml"
 )
 
@@ -247,6 +248,7 @@ func (e *Entry) clone() Entry {
 	c := *e
 	c.Mechanisms, c.Rates = slices.Clone(e.Mechanisms), slices.Clone(e.Rates)
 	c.Secret.Command = slices.Clone(e.Secret.Command)
+	c.OAuth.Scopes = slices.Clone(e.OAuth.Scopes)
 	return c
 }
 

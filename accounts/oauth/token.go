@@ -27,9 +27,12 @@ type Token struct {
 }
 
 // IsZero reports whether there is none.
-func (t *Token) IsZero() bool { return t.Access == "" && t.Refresh == "" }
+func (t Token) IsZero() bool { return t.Access == "" && t.Refresh == "" }
 
-// of reports whether the token belongs to the settings.
+// Of reports whether there is a token, and it belongs to the settings, which must be
+// complete.
+func (t Token) Of(c Config) bool { return !t.IsZero() && t.of(&c) }
+
 func (t *Token) of(c *Config) bool { return t.ClientID == c.ClientID && t.TokenURL == c.TokenURL }
 
 // usable reports whether a server may still take the access token.
