@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"github.com/pelletier/go-toml/v2"
@@ -71,7 +72,7 @@ func (s *Store) unpackTokens(ctx context.Context, n *snapshot, b *bundle, report
 		if err != nil {
 			return err
 		}
-		if e.UsesOAuth() && e.OAuthConfig().Flow.Interactive() && !s.exists(tokensName+"/"+e.Name+tokenEnding) && !slices.Contains(report.Missing, e.Name) {
+		if e.UsesOAuth() && e.OAuthConfig().Flow.Interactive() && !s.exists(filepath.Join(tokensName, e.Name+tokenEnding)) && !slices.Contains(report.Missing, e.Name) {
 			report.Missing = append(report.Missing, e.Name)
 		}
 	}

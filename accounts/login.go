@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/kaizenmail/kaizen/accounts/oauth"
 )
@@ -47,16 +48,9 @@ func (s *Store) replaceToken(ctx context.Context, name string, t oauth.Token) er
 
 // clientOf is an account with OAuth, and how it gets tokens.
 func (s *Store) clientOf(ctx context.Context, name string) (*Entry, oauth.Config, error) {
-	n, err := s.settings(name)
+	e, err := s.oauthEntry(name)
 	if err != nil {
 		return nil, oauth.Config{}, err
-	}
-	e, err := s.entry(n, name)
-	if err != nil {
-		return nil, oauth.Config{}, err
-	}
-	if !e.UsesOAuth() {
-		return nil, oauth.Config{}, &SecretError{Account: name, Err: errors.New("the account has a password"), Hint: "set oauth.client_id, or another key of oauth, first"}
 	}
 	if err := e.checkOAuth(); err != nil {
 		return nil, oauth.Config{}, err
@@ -69,26 +63,52 @@ func (s *Store) clientOf(ctx context.Context, name string) (*Entry, oauth.Config
 	return e, config, err
 }
 
+func (s *Store) oauthEntry(name string) (*Entry, error) {
+	n, err := s.settings(name)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.entry(n, name)
+	if err != nil {
+		return nil, err
+	}
+	if !e.UsesOAuth() {
+		return nil, &SecretError{Account: name, Err: errors.New("the account has a password"), Hint: "set oauth.client_id, or another key of oauth, first"}
+	}
+	return e, nil
+}
+
 // Logout tells the authorization server, where that is possible, that an account's
 // tokens are not used any more, and removes them. Revoked reports whether the server
 // took it; the tokens are removed also if it did not, and err says why.
 func (s *Store) Logout(ctx context.Context, name string) (revoked bool, err error) {
-	_, config, err := s.clientOf(ctx, name)
-	if err != nil {
+	if _, err := s.oauthEntry(name); err != nil {
 		return false, err
+	}
+	if !s.exists(filepath.Join(tokensName, name+tokenEnding)) {
+		return false, nil
 	}
 	unlock, err := (&tokenKeep{s, name}).Lock(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
-	_, t, err := s.loadToken(ctx, name)
-	if err == nil && t.Of(config) {
-		revoked, err = config.Revoke(ctx, t)
-	}
+	revoked, err = s.revoke(ctx, name)
 	removed := s.change(ctx, func(*snapshot) error { return s.dropToken(name) })
 	s.Forget(name)
 	return revoked, errors.Join(err, removed)
+}
+
+func (s *Store) revoke(ctx context.Context, name string) (bool, error) {
+	_, config, err := s.clientOf(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	_, t, err := s.loadToken(ctx, name)
+	if err != nil || !t.Of(config) {
+		return false, err
+	}
+	return config.Revoke(ctx, t)
 }
 
 // Token returns the kept token of an account with OAuth, which prints without its

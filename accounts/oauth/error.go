@@ -68,6 +68,9 @@ func (e *Error) Permanent() bool {
 	return e.Status < 500 && e.Status != http.StatusTooManyRequests && e.Status != http.StatusRequestTimeout
 }
 
+// Advice is the Hint, for those who look for what to do in errors of any kind.
+func (e *Error) Advice() string { return e.Hint }
+
 // Temporary is the opposite.
 func (e *Error) Temporary() bool { return !e.Permanent() }
 
