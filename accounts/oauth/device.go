@@ -10,6 +10,9 @@ import (
 // longestDevice is how long a code is asked about that does not say when it ends.
 const longestDevice = 15 * time.Minute
 
+// mostFailures of the network or the server are waited out while a person is typing.
+const mostFailures = 5
+
 // loginByDevice shows a code, and asks until the person has typed it in elsewhere
 // (RFC 8628).
 func (c *Config) loginByDevice(ctx context.Context, o LoginOptions) (Token, error) {
@@ -22,11 +25,11 @@ func (c *Config) loginByDevice(ctx context.Context, o LoginOptions) (Token, erro
 		begun.Expiry = time.Now().Add(longestDevice)
 	}
 	o.Show(Prompt{URL: begun.VerificationURI, Code: begun.UserCode, Expires: begun.Expiry})
-	for {
+	for failures := 0; ; failures++ {
 		answer, err := config.DeviceAccessToken(c.with(ctx), begun)
 		t, err := c.finish(ctx, answer, err, begun.DeviceCode)
 		e, ok := err.(*Error)
-		if !ok || e.Permanent() || ctx.Err() != nil {
+		if !ok || e.Permanent() || ctx.Err() != nil || failures == mostFailures {
 			return t, err
 		}
 		if !time.Now().Before(begun.Expiry) {
