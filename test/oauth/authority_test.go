@@ -215,8 +215,18 @@ func (l *library) GetKeyByIDAndClientID(context.Context, string, string) (*jose.
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the server tells of each request
-	os.Exit(m.Run())
+	var err error
+	if workshop, err = os.MkdirTemp("", "kaizen-oauth-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(workshop) // the system does it some day
+	os.Exit(code)
 }
+
+// workshop is where the program is built.
+var workshop string
 
 func must(t *testing.T, err error) {
 	t.Helper()

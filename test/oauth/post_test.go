@@ -21,6 +21,7 @@ type post struct {
 	authority *authority
 	server    *smtptest.Server
 	dir       string
+	known     []oauth.Token // must not be printed
 }
 
 func newPost(t *testing.T) *post {
