@@ -69,7 +69,7 @@ func newDesk(state string) *desk { return &desk{state: state, answer: make(chan 
 // serve starts the server; what it returns ends it and waits for it. The browser
 // gets its last page first.
 func (d *desk) serve(listener net.Listener) (stop func()) {
-	const patience = 5 * time.Second
+	const patience, farewell = 5 * time.Second, time.Second
 	server := &http.Server{Handler: d, ReadTimeout: patience, WriteTimeout: patience, ErrorLog: log.New(io.Discard, "", 0)}
 	served := make(chan struct{})
 	go func() {
@@ -77,7 +77,7 @@ func (d *desk) serve(listener net.Listener) (stop func()) {
 		_ = server.Serve(listener) // ends when it is stopped
 	}()
 	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), farewell)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {
 			_ = server.Close()
