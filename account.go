@@ -17,7 +17,7 @@ import (
 )
 
 // Account is a server that relays for you, the login it wants and the limits it
-// sets. Only Host is required; [ParseURL] makes one of a URL.
+// sets. Only Host or Socket is required; [ParseURL] makes one of a URL.
 //
 // An Account prints, logs and marshals without its secrets. (Package fmt does not
 // call methods of unexported fields: a type that keeps an Account in one needs a
@@ -35,8 +35,19 @@ type Account struct {
 	Port int          // default 587, or 465 with implicit TLS
 	TLS  smtp.TLSMode // default: implicit TLS on port 465, else STARTTLS required
 	// TLSConfig replaces the default: system roots, TLS 1.2 or later. It must not
-	// be changed once the account was used.
+	// be changed once the account was used. TLS sessions are resumed on the
+	// account's next connections, in a cache of its own unless this has one.
 	TLSConfig *tls.Config
+	// Servers are further ones, besides Host, of the same login.
+	Servers []Server
+	// PinnedKeys, if any, has the server's certificate or one above it have one of
+	// these keys, besides all that TLSConfig demands; see [smtp.KeyPin].
+	PinnedKeys []string
+
+	// Socket, Proxy and LocalAddress are ways to the server, as in [smtp.Config]: a
+	// UNIX socket instead of Host and Port; the URL of a SOCKS 5 or HTTP proxy, or
+	// "environment"; and the address of this machine to connect from.
+	Socket, Proxy, LocalAddress string
 
 	Username string
 	Password string
@@ -58,7 +69,8 @@ type Account struct {
 
 	LocalName string     // what EHLO says; default: this machine's name if it has a domain, else [127.0.0.1]
 	MaxLevel  smtp.Level // the highest level used on the wire; default: look-ahead
-	// DialContext opens the connections below TLS. Default: a net.Dialer. Two
+	// DialContext opens the connections below TLS, to the server or its proxy. It
+	// excludes LocalAddress. Default: a net.Dialer. Two
 	// functions of the same code are taken for the same way to the server: give
 	// accounts that differ in nothing else different names.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
@@ -137,6 +149,7 @@ func (a *Account) auth() *smtp.Auth {
 
 func (a *Account) config() smtp.Config {
 	return smtp.Config{Host: a.Host, Port: a.Port, TLS: a.TLS, TLSConfig: a.TLSConfig,
+		Socket: a.Socket, Proxy: a.Proxy, LocalAddress: a.LocalAddress, PinnedKeys: a.PinnedKeys,
 		LocalName: a.LocalName, Auth: a.auth(), InsecureAuth: a.InsecureAuth, Timeouts: a.Timeouts,
 		MaxLevel: a.MaxLevel, DialContext: a.DialContext, Trace: a.Trace}
 }
@@ -168,26 +181,34 @@ func (a *Account) connectionKey() string {
 	fingerprint := a.auth().Fingerprint()
 	fmt.Fprintf(h, "%q %d %q %d %t %x ", a.config().Address(), a.TLS, a.LocalName, a.MaxLevel, a.InsecureAuth, fingerprint)
 	fmt.Fprintf(h, "%x ", reflect.ValueOf(a.DialContext).Pointer())
+	fmt.Fprintf(h, "%q %q %q %q ", a.Host, a.Proxy, a.LocalAddress, a.PinnedKeys)
+	fmt.Fprintf(h, "%+v ", a.Servers)
 	if t := a.TLSConfig; t != nil {
 		fmt.Fprintf(h, "%q %t %d %d %p ", t.ServerName, t.InsecureSkipVerify, t.MinVersion, t.MaxVersion, t.RootCAs)
 		fmt.Fprintf(h, "%x %x ", reflect.ValueOf(t.VerifyPeerCertificate).Pointer(), reflect.ValueOf(t.VerifyConnection).Pointer())
 		for _, c := range t.Certificates {
 			fmt.Fprintf(h, "%x ", c.Certificate)
 		}
+		fmt.Fprintf(h, "%x %p ", reflect.ValueOf(t.GetClientCertificate).Pointer(), t.ClientSessionCache)
 	}
 	return string(h.Sum(nil))
 }
 
 // shown is what may be seen of an account.
 type shown struct {
-	Name     string `json:"name,omitempty"`
-	Server   string `json:"server"`
-	Username string `json:"username,omitempty"`
-	Limits   Limits `json:"limits"`
+	Name     string   `json:"name,omitempty"`
+	Server   string   `json:"server"`
+	Servers  []string `json:"servers,omitempty"` // all, if there are several
+	Username string   `json:"username,omitempty"`
+	Limits   Limits   `json:"limits"`
 }
 
 func (a *Account) shown() shown {
-	return shown{Name: a.Name, Server: a.config().Address(), Username: a.shownUser(), Limits: a.Limits}
+	s := shown{Name: a.Name, Server: a.config().Address(), Username: a.shownUser(), Limits: a.Limits}
+	if len(a.Servers) > 0 {
+		s.Servers = a.addresses()
+	}
+	return s
 }
 
 // Format writes the account without its secrets, whatever the verb.
@@ -205,9 +226,10 @@ func (a Account) MarshalJSON() ([]byte, error) { return json.Marshal(a.shown()) 
 // cost of a fingerprint.
 func (a *Account) same(b *Account) bool {
 	return a.Name == b.Name && a.Host == b.Host && a.Port == b.Port && a.TLS == b.TLS && a.TLSConfig == b.TLSConfig &&
+		a.Socket == b.Socket && a.Proxy == b.Proxy && a.LocalAddress == b.LocalAddress && slices.Equal(a.PinnedKeys, b.PinnedKeys) &&
 		a.Username == b.Username && a.Password == b.Password && a.Auth == b.Auth &&
 		a.InsecureAuth == b.InsecureAuth && a.LocalName == b.LocalName && a.MaxLevel == b.MaxLevel &&
-		a.Trace == b.Trace && a.Timeouts == b.Timeouts &&
+		slices.Equal(a.Servers, b.Servers) && a.Trace == b.Trace && a.Timeouts == b.Timeouts &&
 		reflect.ValueOf(a.DialContext).Pointer() == reflect.ValueOf(b.DialContext).Pointer() &&
 		a.Limits.equal(&b.Limits)
 }

@@ -101,7 +101,7 @@ func (c *Client) Format(f fmt.State, _ rune) { fmt.Fprint(f, "kaizen client") }
 
 // resolve completes an account that is only a name.
 func (c *Client) resolve(ctx context.Context, a Account) (Account, error) {
-	if a.Host != "" {
+	if a.Host != "" || a.Socket != "" {
 		return a, nil
 	}
 	if a.Name == "" || c.config.Accounts == nil {
@@ -114,7 +114,7 @@ func (c *Client) resolve(ctx context.Context, a Account) (Account, error) {
 	if found.Name == "" {
 		found.Name = a.Name
 	}
-	if found.Host == "" {
+	if found.Host == "" && found.Socket == "" {
 		return found, noHost(found.Name)
 	}
 	return found, nil
@@ -122,13 +122,13 @@ func (c *Client) resolve(ctx context.Context, a Account) (Account, error) {
 
 func noHost(name string) *Error {
 	return &Error{Account: name, Phase: smtp.PhaseWaiting, Class: ErrConnect, Err: errors.New("the account has no host"),
-		Hint: "set Account.Host, or Config.Accounts to find accounts by name"}
+		Hint: "set Account.Host or Socket, or Config.Accounts to find accounts by name"}
 }
 
 var errClientClosed = errors.New("the client is closed")
 
 func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
-	server, memory, k := a.config().Address(), l.recent.memory, l.keeper
+	server, memory, k := a.config().Address(), l.recent.memories, l.keeper
 	learned, paused := k.recall(server)
 	return pool.Config{
 		Learned: learned, Paused: paused,

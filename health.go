@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/kaizenmail/kaizen/internal/pool"
-	"github.com/kaizenmail/kaizen/smtp"
 )
 
 // Condition is how well an account serves.
@@ -53,12 +52,13 @@ const (
 	CauseOutage      Cause = "outage"      // no connection can be made, and none is open
 	CauseQuota       Cause = "quota"       // an allowance is used up
 	CauseTrouble     Cause = "trouble"     // no further connection can be made
+	CauseFailover    Cause = "failover"    // one of several servers cannot be used; others serve
 	CauseThrottled   Cause = "throttled"   // the server takes messages slower than they come
 	CauseConnections Cause = "connections" // the server takes fewer connections than wanted
 )
 
 var causes = [...]Cause{pool.CauseNone: CauseNone, pool.CauseLogin: CauseLogin, pool.CauseOutage: CauseOutage,
-	pool.CauseQuota: CauseQuota, pool.CauseTrouble: CauseTrouble, pool.CauseThrottled: CauseThrottled, pool.CauseConnections: CauseConnections}
+	pool.CauseQuota: CauseQuota, pool.CauseTrouble: CauseTrouble, pool.CauseFailover: CauseFailover, pool.CauseThrottled: CauseThrottled, pool.CauseConnections: CauseConnections}
 
 // Health is how an account is doing, and why.
 type Health struct {
@@ -80,6 +80,8 @@ type Health struct {
 	// Learned are limits that were not configured: the server told them, or was seen
 	// to have them. They tighten the configured ones.
 	Learned []LearnedLimit `json:"learned,omitempty"`
+	// Servers tell of each one, if the account has several.
+	Servers []ServerHealth `json:"servers,omitempty"`
 
 	Err *Error `json:"-"` // behind the reason, if a server or the network said it
 }
@@ -104,12 +106,12 @@ func (c *Client) Health() []Health {
 	type one struct {
 		lane   *lane
 		pool   *pool.Pool
-		memory *smtp.Memory
+		memory memories
 	}
 	all := make([]one, 0, len(c.lanes))
 	for _, l := range c.lanes {
 		if l.pool != nil {
-			all = append(all, one{l, l.pool, l.recent.memory})
+			all = append(all, one{l, l.pool, l.recent.memories})
 		}
 	}
 	c.mu.Unlock()
@@ -121,7 +123,7 @@ func (c *Client) Health() []Health {
 	return list
 }
 
-func healthOf(account string, p pool.Health, memory *smtp.Memory) Health {
+func healthOf(account string, p pool.Health, memory memories) Health {
 	h := Health{Account: account, Server: p.Server, Condition: Condition(p.Condition), Cause: causes[p.Cause],
 		Reason: p.Reason, Since: p.Since, NextProbe: p.NextProbe, Certificate: p.Expires, LastAccepted: p.Accepted}
 	if p.Err != nil {
@@ -131,6 +133,7 @@ func healthOf(account string, p pool.Health, memory *smtp.Memory) Health {
 		h.Warnings = append(h.Warnings, expiry(p.Server, p.Expires, now))
 	}
 	h.Learned = learnedLimits(p.Learned, memory)
+	h.Servers = serversHealth(p.Servers)
 	return h
 }
 
@@ -145,7 +148,7 @@ func expiry(server string, end, now time.Time) string {
 	return fmt.Sprintf("the certificate of %s expires in %d days, on %s", server, days, end.Format(time.DateOnly))
 }
 
-func learnedLimits(l pool.Learned, memory *smtp.Memory) (list []LearnedLimit) {
+func learnedLimits(l pool.Learned, memory memories) (list []LearnedLimit) {
 	add := func(limit string, value int, reason string, since time.Time) {
 		if value > 0 {
 			list = append(list, LearnedLimit{limit, fmt.Sprint(value), reason, since})
@@ -155,7 +158,7 @@ func learnedLimits(l pool.Learned, memory *smtp.Memory) (list []LearnedLimit) {
 	if l.Rate != "" {
 		list = append(list, LearnedLimit{"rate", l.Rate, l.RateReason, l.RateAt})
 	}
-	told, seen := memory.Limits()
+	told, seen := memory.limits()
 	add("messages per connection", l.Messages, l.MessagesReason, l.MessagesAt)
 	add("messages per connection", told.MailMax, "the server's LIMITS (RFC 9422)", time.Time{})
 	add("recipients", told.RcptMax, "the server's LIMITS (RFC 9422)", time.Time{})

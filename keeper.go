@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +40,8 @@ type keeper struct {
 	dir     *state.Dir // nil: memory only
 	account string
 	logger  *slog.Logger
+
+	sessions sessions
 
 	mu      sync.Mutex // guards what follows; no I/O under it
 	key     string     // of the credentials in use
@@ -111,7 +114,7 @@ func (k *keeper) recall(server string) (pool.Learned, pool.Pause) {
 
 // barred is why the server must not be asked with these credentials: they were
 // refused. Other processes may have seen that.
-func (k *keeper) barred(key, server string, auth *smtp.Auth) error {
+func (k *keeper) barred(key string, servers []string, auth *smtp.Auth) error {
 	k.mu.Lock()
 	known := k.stop
 	k.mu.Unlock()
@@ -126,7 +129,7 @@ func (k *keeper) barred(key, server string, auth *smtp.Auth) error {
 		return &smtp.Error{Phase: smtp.PhaseWaiting, Class: smtp.ClassState, Err: err}
 	}
 	var found *stop
-	if s := r.Stop; s != nil && k.about(s, key, server, auth) {
+	if s := r.Stop; s != nil && k.about(s, key, servers, auth) {
 		found = &stop{key: key, kept: true, err: &smtp.Error{Server: s.Server, Phase: smtp.PhaseAuth, Class: smtp.ClassAuth,
 			Reply: s.Reply, Err: &StoppedError{Since: s.Since}, Hint: cmp.Or(s.Hint, stoppedHint)}}
 	}
@@ -142,9 +145,9 @@ func (k *keeper) barred(key, server string, auth *smtp.Auth) error {
 	return nil
 }
 
-// about tells whether it was this login that was refused, by this server.
-func (k *keeper) about(s *state.Stop, key, server string, auth *smtp.Auth) bool {
-	if s.Server != server {
+// about tells whether it was this login that was refused, by one of these servers.
+func (k *keeper) about(s *state.Stop, key string, servers []string, auth *smtp.Auth) bool {
+	if !slices.Contains(servers, s.Server) {
 		return false
 	}
 	this := cleared{key, string(s.Salt)}

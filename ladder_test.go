@@ -19,7 +19,8 @@ type rung struct {
 
 // ladder is the order of the packages, lowest first. Imports point down it.
 var ladder = []rung{
-	{dir: "smtp", third: []string{"golang.org/x/…/", "github.com/emersion/go-sasl", "github.com/xdg-go/scram"}},
+	{dir: "internal/proxy", third: []string{"golang.org/x/…/"}},
+	{dir: "smtp", ours: []string{"internal/proxy"}, third: []string{"golang.org/x/…/", "github.com/emersion/go-sasl", "github.com/xdg-go/scram"}},
 	{dir: "smtp/smtptest"}, // not even smtp: they must not share errors
 	{dir: "internal/crashpoint"},
 	{dir: "queue", ours: []string{"smtp"}, third: []string{"golang.org/x/…/"}},
@@ -38,7 +39,7 @@ var ladder = []rung{
 		third: []string{"golang.org/x/…/"}},
 
 	{dir: "accounts/oauth", third: []string{"golang.org/x/…/"}},
-	{dir: "accounts", ours: []string{".", "smtp", "queue", "internal/safefile", "accounts/oauth"}, third: []string{"*"}},
+	{dir: "accounts", ours: []string{".", "smtp", "queue", "internal/proxy", "internal/safefile", "accounts/oauth"}, third: []string{"*"}},
 	{dir: "queue/sqlite", ours: []string{"smtp", "queue", "internal/safefile", "internal/crashpoint"}, third: []string{"*"}},
 	{dir: "queue/postgres", ours: []string{"smtp", "queue"}, third: []string{"*"}},
 	{dir: "kaizenprom", ours: []string{".", "smtp", "queue"}, third: []string{"*"}},

@@ -33,33 +33,28 @@ type lane struct {
 
 // route is an account with what was derived from it.
 type route struct {
-	account Account
-	target  pool.Target
-	memory  *smtp.Memory
+	account  Account
+	target   pool.Target
+	memories memories
 }
 
-func newRoute(a *Account, memory *smtp.Memory, k *keeper, trace *Trace) route {
-	config := a.config()
-	config.Memory = memory
-	label, key, server := a.label(), a.connectionKey(), config.Address()
-	k.use(key, config.Auth)
-	dial := func(ctx context.Context) (pool.Conn, error) {
-		if err := k.barred(key, server, config.Auth); err != nil {
-			return nil, err
-		}
-		return trace.dialTraced(ctx, label, config)
-	}
-	return route{account: *a, memory: memory, target: pool.Target{Key: key, Server: server, Dial: dial}}
+func (c *Client) newRoute(l *lane, a *Account) route {
+	key := a.connectionKey()
+	l.keeper.use(key, a.auth())
+	r := route{account: *a}
+	r.account.Servers = slices.Clone(a.Servers)
+	r.target, r.memories = c.poolTarget(l, a, key)
+	return r
 }
 
 // way is how one message goes.
 type way struct {
-	account string
-	keeper  *keeper
-	pool    *pool.Pool
-	target  pool.Target
-	memory  *smtp.Memory
-	drained <-chan struct{} // nil: go at once
+	account  string
+	keeper   *keeper
+	pool     *pool.Pool
+	target   pool.Target
+	memories memories
+	drained  <-chan struct{} // nil: go at once
 }
 
 // open waits until the connections of a CloseAccount are gone: those that follow
@@ -111,7 +106,7 @@ func (c *Client) find(a *Account, k *keeper) (w way, differ bool, err error) {
 	if l.pool == nil {
 		l.pool = pool.New(c.poolConfig(l, a))
 	}
-	return way{l.name, l.keeper, l.pool, l.recent.target, l.recent.memory, l.drained}, differ, nil
+	return way{l.name, l.keeper, l.pool, l.recent.target, l.recent.memories, l.drained}, differ, nil
 }
 
 func (c *Client) laneLocked(a *Account, k *keeper) (l *lane, differ bool) {
@@ -125,11 +120,7 @@ func (c *Client) laneLocked(a *Account, k *keeper) (l *lane, differ bool) {
 		l.restrictLocked(&a.Limits)
 		differ, l.differ = !l.differ, true
 	}
-	address := a.config().Address()
-	if l.memories[address] == nil {
-		l.memories[address] = new(smtp.Memory)
-	}
-	l.recent = newRoute(a, l.memories[address], l.keeper, c.config.Trace)
+	l.recent = c.newRoute(l, a)
 	return l, differ
 }
 

@@ -57,7 +57,7 @@ func (o *outlet) Send(ctx context.Context, m delivery.Message) delivery.Result {
 	p := o.prepare(m)
 	defer p.Content.Close() // gives back what was opened and not sent
 	to := m.To
-	if n := o.way.memory.RecipientLimit(); n > 0 && !p.AllOrNothing {
+	if n := o.way.memories.recipientLimit(); n > 0 && !p.AllOrNothing {
 		to = to[:min(n, len(to))]
 	}
 	p.Envelope.To = to

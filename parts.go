@@ -42,7 +42,7 @@ func (d *sending) inParts(ctx context.Context) (failed error) {
 
 // room is how many of n recipients the next transaction gets.
 func (d *sending) room(n int) int {
-	if limit := d.memory.RecipientLimit(); limit > 0 {
+	if limit := d.memories.recipientLimit(); limit > 0 {
 		return min(limit, n)
 	}
 	return n

@@ -23,6 +23,9 @@ type Stats struct {
 	Busy     int `json:"busy"`     // now
 	Idle     int `json:"idle"`     // now
 	Quitting int `json:"quitting"` // now
+	// Stranded connections, now, wait for one of several servers that has fallen
+	// silent, or ask whether one is back. They are not among those that are Open.
+	Stranded int `json:"stranded,omitempty"`
 
 	Capacity     int `json:"capacity"`      // learned: connections the server lets us have, at most Limits.Connections
 	SessionLimit int `json:"session_limit"` // learned: messages on a connection; 0: not learned
@@ -30,7 +33,7 @@ type Stats struct {
 	Dialled int64 `json:"dialled"` // dials begun
 	Reused  int64 `json:"reused"`  // times an idle connection was woken
 	// Closed counts connections by the reason of their end: idle, messages,
-	// lifetime, connection-limit, login, room, lost, dial, pool.
+	// lifetime, connection-limit, login, room, lost, dial, failback, pool.
 	Closed map[string]int64 `json:"closed"`
 
 	Accepted  int64 `json:"accepted"` // this and the next three: transactions, as their senders were told
@@ -119,6 +122,7 @@ func (u laneUse) stats() Stats {
 		s.Busy += now.Busy
 		s.Idle += now.Idle
 		s.Quitting += now.Quitting
+		s.Stranded += now.Stranded
 		s.Capacity, s.SessionLimit = now.Capacity, now.SessionLimit // the last one is the one in service
 	}
 	return s

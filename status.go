@@ -208,7 +208,7 @@ func (s *Status) recall(r *state.Record) {
 		if h.Server == "" {
 			h.Server = server
 		}
-		for _, l := range learnedLimits(pool.Learned(r.Learned[server]), new(smtp.Memory)) {
+		for _, l := range learnedLimits(pool.Learned(r.Learned[server]), nil) {
 			if time.Since(l.Since) < pool.ForgetAfter {
 				h.Learned = append(h.Learned, l)
 			}

@@ -57,7 +57,7 @@ func (c *Client) Transport(ctx context.Context, account Account) (*Transport, er
 	if err != nil {
 		return nil, err
 	}
-	if err := w.keeper.barred(w.target.Key, w.target.Server, a.config().Auth); err != nil {
+	if err := w.keeper.barred(w.target.Key, a.addresses(), a.config().Auth); err != nil {
 		return nil, front(w.account, err)
 	}
 	if err := w.verify(ctx, &a); err != nil {

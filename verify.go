@@ -8,7 +8,8 @@ import (
 )
 
 // Verify connects to the account's server, logs in and says goodbye; nothing is
-// sent. It returns nil or an [*Error] that says what is wrong.
+// sent. It returns nil or an [*Error] that says what is wrong. Of several servers it
+// tries each, and tells of the first that is not in order.
 //
 // Verify uses a connection of its own, beside the pooled ones. An account that
 // was stopped because its credentials were refused goes on after it succeeds; if
@@ -26,15 +27,18 @@ func (c *Client) Verify(ctx context.Context, account Account) error {
 }
 
 func (w *way) verify(ctx context.Context, a *Account) error {
-	if err := login(ctx, a); err != nil {
-		var e *smtp.Error
-		if errors.As(err, &e) && e.Class == smtp.ClassAuth {
-			w.keeper.refused(w.target.Key, e)
-		}
+	worked, err := login(ctx, a)
+	var e *smtp.Error
+	switch {
+	case errors.As(err, &e) && e.Class == smtp.ClassAuth:
+		w.keeper.refused(w.target.Key, e)
+	case worked:
+		w.keeper.lift()
+		w.pool.Resume(w.target.Key)
+	}
+	if err != nil {
 		return front(w.account, err)
 	}
-	w.keeper.lift()
-	w.pool.Resume(w.target.Key)
 	return nil
 }
 
@@ -54,19 +58,5 @@ func (c *Client) Resume(ctx context.Context, account Account) error {
 	}
 	w.keeper.lift()
 	w.pool.Resume(w.target.Key)
-	return nil
-}
-
-// login logs in on a connection of its own.
-func login(ctx context.Context, a *Account) error {
-	conn, err := smtp.Dial(ctx, a.config())
-	if err != nil {
-		return err
-	}
-	if err := conn.Authenticate(ctx); err != nil {
-		return err
-	}
-	// The login worked; how the server takes the goodbye is no concern.
-	_ = conn.Quit(ctx)
 	return nil
 }

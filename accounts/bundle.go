@@ -199,11 +199,15 @@ func (e *Entry) files() []string {
 	if e.CAFile != "" {
 		files = append(files, inDir(e.dir, e.CAFile))
 	}
-	if e.OAuth.KeyFile != "" {
-		files = append(files, inDir(e.dir, e.OAuth.KeyFile))
+	for _, file := range []string{e.ClientCertificate, e.ClientKey, e.OAuth.KeyFile} {
+		if file != "" {
+			files = append(files, inDir(e.dir, file))
+		}
 	}
-	if e.Secret.Kind == SecretFile {
-		files = append(files, inDir(e.dir, e.Secret.Name))
+	for _, source := range []SecretSource{e.Secret, e.ProxySecret} {
+		if source.Kind == SecretFile {
+			files = append(files, inDir(e.dir, source.Name))
+		}
 	}
 	return files
 }

@@ -1,11 +1,8 @@
 package accounts
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/kaizenmail/kaizen"
@@ -16,24 +13,22 @@ import (
 // Errors: [*FileError] for what cannot be, as an unknown provider.
 func (e Entry) Account() (kaizen.Account, error) {
 	a, err := e.withoutTrust()
-	if err != nil || e.CAFile == "" {
-		return a, err
-	}
-	file := inDir(e.dir, e.CAFile)
-	pem, err := os.ReadFile(file)
 	if err == nil {
-		a.TLSConfig, err = trusting(pem)
+		a.TLSConfig, _, err = e.readTrust(e.dir, nil)
 	}
 	if err != nil {
-		return kaizen.Account{}, e.wrong("ca_file", fmt.Errorf("read %s: %w", file, cause(err)))
+		return kaizen.Account{}, err
 	}
 	return a, nil
 }
 
-// withoutTrust is Account but for ca_file.
+// withoutTrust is Account but for the TLS settings.
 func (e *Entry) withoutTrust() (kaizen.Account, error) {
 	server, err := e.server()
 	if err != nil {
+		return kaizen.Account{}, err
+	}
+	if err := e.checkWay(server); err != nil {
 		return kaizen.Account{}, err
 	}
 	username, err := e.login()
@@ -44,17 +39,25 @@ func (e *Entry) withoutTrust() (kaizen.Account, error) {
 	if err != nil {
 		return kaizen.Account{}, err
 	}
+	servers, err := e.furtherServers()
+	if err != nil {
+		return kaizen.Account{}, err
+	}
 	steps, err := backoff(e.Retry)
 	if err != nil {
 		return kaizen.Account{}, err
 	}
-	a := kaizen.Account{Name: e.Name, Host: server.Host, Port: server.Port, TLS: server.TLS, Username: username,
+	a := kaizen.Account{Name: e.Name, Host: server.Host, Port: server.Port, TLS: server.TLS, Servers: servers, Username: username,
 		InsecureAuth: e.InsecureAuth, Limits: limits, Retry: kaizen.Retry{Backoff: steps, Expire: e.Expire}, Timeouts: e.Timeouts, IdleTimeout: e.IdleTimeout,
 		MaxLifetime: max(0, e.MaxLifetime), MinIdle: e.MinIdle, LocalName: e.LocalName, MaxLevel: e.Level}
 	if err := e.checkOAuth(); err != nil {
 		return kaizen.Account{}, err
 	}
-	if len(e.Mechanisms) > 0 {
+	e.fillWay(&a)
+	switch {
+	case e.external():
+		a.Auth = &smtp.Auth{Identity: username, Mechanisms: e.Mechanisms}
+	case len(e.Mechanisms) > 0:
 		a.Auth = &smtp.Auth{Username: username, Mechanisms: e.Mechanisms}
 	}
 	return a, nil
@@ -75,12 +78,12 @@ func (e *Entry) preset() (*Preset, error) {
 // server is host, port and TLS. The preset's port and TLS mode belong together:
 // one that contradicts what is given goes too.
 func (e *Entry) server() (server smtp.Config, err error) {
-	server = smtp.Config{Host: e.Host, Port: e.Port, TLS: e.TLS}
+	server = smtp.Config{Host: e.Host, Port: e.Port, TLS: e.TLS, Socket: e.Socket}
 	p, err := e.preset()
 	if err != nil {
 		return server, err
 	}
-	if p != nil {
+	if p != nil && e.Socket == "" {
 		if server.Host == "" {
 			server.Host = p.Host
 		}
@@ -89,13 +92,24 @@ func (e *Entry) server() (server smtp.Config, err error) {
 		}
 	}
 	switch {
-	case server.Host == "":
+	case server.Host == "" && e.Socket == "":
 		return server, e.wrong("host", errors.New("missing: give host, or the provider"))
 	case strings.ContainsAny(server.Host, " /@") || strings.Contains(server.Host, "://"):
 		// Not quoted: a URL has a password in it.
 		return server, e.wrong("host", errors.New("is not the name of a host: leave out scheme, user and path"))
 	}
 	return server, nil
+}
+
+func (e *Entry) furtherServers() (servers []kaizen.Server, err error) {
+	for _, one := range e.Servers {
+		s, err := kaizen.ParseServer(one)
+		if err != nil {
+			return nil, e.wrong("servers", err)
+		}
+		servers = append(servers, s)
+	}
+	return servers, nil
 }
 
 // login is the user name; empty without a login, or if the secret is the user
@@ -135,6 +149,9 @@ func (e *Entry) secretIsUser() bool {
 
 // logsIn tells whether there must be a secret.
 func (e *Entry) logsIn() bool {
+	if e.external() {
+		return false
+	}
 	username, err := e.login()
 	return err == nil && username != "" || e.secretIsUser()
 }
@@ -173,15 +190,4 @@ func (e *Entry) wrong(key string, err error) *FileError {
 		key = e.Name + "." + key
 	}
 	return &FileError{File: e.Source, Line: e.Line, Key: key, Err: err}
-}
-
-var errNoCertificate = errors.New("no certificate in it")
-
-// trusting replaces the system's roots.
-func trusting(pem []byte) (*tls.Config, error) {
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, errNoCertificate
-	}
-	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }

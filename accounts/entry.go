@@ -22,12 +22,23 @@ type Entry struct {
 	Host         string // required without a Provider
 	Port         int
 	TLS          smtp.TLSMode
-	Username     string // default: as the preset says; without one, Address if a secret's source is given, else no login
+	Servers      []string // further servers, each as kaizen.ParseServer reads it
+	Username     string   // default: as the preset says; without one, Address if a secret's source is given, else no login
 	LocalName    string
 	InsecureAuth bool
 	Level        smtp.Level
 	CAFile       string   // PEM; replaces the system's roots. Relative to the configuration directory
 	Mechanisms   []string // SASL mechanisms, best first, and no others
+
+	Socket       string       // path of a UNIX socket instead of Host and Port; "@name" is an abstract one
+	Proxy        string       // URL of a SOCKS 5 or HTTP proxy without its password, or "environment"
+	ProxySecret  SecretSource // of the proxy's password; the zero value: it has none
+	LocalAddress string       // IP address to connect from
+
+	PinnedKeys        []string // as smtp.KeyPin writes them
+	ClientCertificate string   // PEM, with the chain above it. Relative to the configuration directory
+	ClientKey         string   // PEM, not encrypted, and nobody else's to read; default: in ClientCertificate
+	TLSMin            string   // "1.0" to "1.3"; default 1.2
 
 	Connections           int
 	MessagesPerConnection int      // negative: no limit

@@ -20,7 +20,7 @@ var errPlainPassword = errors.New("a password must not stand in this file: store
 func (d *document) entry(name string, t table, path []string) (Entry, error) {
 	e := Entry{Name: name, Source: d.file, Line: max(1, d.line(path...))}
 	var wrong []error
-	sources := 0
+	sources, ofProxy := 0, 0
 	d.eachKey(t, path, func(key string, at []string, value any) {
 		f, ok := fieldOf(key)
 		switch {
@@ -34,12 +34,18 @@ func (d *document) entry(name string, t table, path []string) (Entry, error) {
 		if strings.HasPrefix(key, "password_") {
 			sources++
 		}
+		if strings.HasPrefix(key, "proxy_password_") {
+			ofProxy++
+		}
 		if err := f.read(&e, value); err != nil {
 			wrong = append(wrong, d.wrong(at, err))
 		}
 	})
 	if sources > 1 {
 		wrong = append(wrong, d.wrong(path, errors.New("give one of password_env, password_file and password_command")))
+	}
+	if ofProxy > 1 {
+		wrong = append(wrong, d.wrong(path, errors.New("give one of proxy_password_env, proxy_password_file and proxy_password_command")))
 	}
 	return e, errors.Join(wrong...)
 }

@@ -41,6 +41,13 @@ var fields = []field{
 	text("host", func(e *Entry) *string { return &e.Host }),
 	number("port", 1, math.MaxUint16, func(e *Entry) *int { return &e.Port }),
 	{"tls", formText, setTLS, getTLS},
+	{"servers", formList, setServers, func(e *Entry) any { return list(e.Servers) }},
+	text("socket", func(e *Entry) *string { return &e.Socket }),
+	{"proxy", formText, setProxy, func(e *Entry) any { return given(e.Proxy) }},
+	ofProxy("proxy_password_env", formText, setSource(SecretEnv), getSource(SecretEnv)),
+	ofProxy("proxy_password_file", formText, setSource(SecretFile), getSource(SecretFile)),
+	ofProxy("proxy_password_command", formCommand, setCommand, getCommand),
+	{"local_address", formText, setLocalAddress, func(e *Entry) any { return given(e.LocalAddress) }},
 	text("username", func(e *Entry) *string { return &e.Username }),
 	{"password_env", formText, setSource(SecretEnv), getSource(SecretEnv)},
 	{"password_file", formText, setSource(SecretFile), getSource(SecretFile)},
@@ -60,6 +67,10 @@ var fields = []field{
 	{"auth", formList, setMechanisms, func(e *Entry) any { return list(e.Mechanisms) }},
 	{"insecure_auth", formFlag, setInsecureAuth, getInsecureAuth},
 	text("ca_file", func(e *Entry) *string { return &e.CAFile }),
+	{"pinned_keys", formList, setPins, func(e *Entry) any { return list(e.PinnedKeys) }},
+	text("client_certificate", func(e *Entry) *string { return &e.ClientCertificate }),
+	text("client_key", func(e *Entry) *string { return &e.ClientKey }),
+	{"tls_min", formText, setTLSMin, func(e *Entry) any { return given(e.TLSMin) }},
 	text("local_name", func(e *Entry) *string { return &e.LocalName }),
 	{"level", formText, setLevel, getLevel},
 	number("connections", 1, math.MaxInt32, func(e *Entry) *int { return &e.Connections }),
@@ -195,6 +206,17 @@ func getTLS(e *Entry) any {
 		return nil
 	}
 	return tlsNames[e.TLS]
+}
+
+func setServers(e *Entry, v any) error {
+	servers := v.([]string)
+	for _, one := range servers {
+		if _, err := kaizen.ParseServer(one); err != nil {
+			return err
+		}
+	}
+	e.Servers = servers
+	return nil
 }
 
 func setLevel(e *Entry, v any) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"filippo.io/age/armor"
@@ -170,8 +171,8 @@ func (s *Store) mayImport(n *snapshot, e *Entry, o ImportOptions) error {
 	switch {
 	case exists && !o.Overwrite:
 		return fmt.Errorf("%w: %q stands in %s; nothing was imported", ErrExists, e.Name, f.file())
-	case e.Secret.Kind == SecretCommand && !o.Commands:
-		return &SecretError{Account: e.Name, Err: errors.New("the bundle has a password_command, which would be run on this machine"),
+	case (e.Secret.Kind == SecretCommand || e.ProxySecret.Kind == SecretCommand) && !o.Commands:
+		return &SecretError{Account: e.Name, Err: errors.New("the bundle has a password_command or proxy_password_command, which would be run on this machine"),
 			Hint: "import it with commands allowed if you trust who made it; nothing was imported"}
 	}
 	return nil
@@ -218,7 +219,8 @@ func sameServer(a, b *Entry) bool {
 	one, err := a.server()
 	other, err2 := b.server()
 	return err == nil && err2 == nil && strings.EqualFold(one.Address(), other.Address()) && one.TLS == other.TLS &&
-		a.CAFile == b.CAFile && a.InsecureAuth == b.InsecureAuth && sameAuthority(a, b)
+		a.CAFile == b.CAFile && a.InsecureAuth == b.InsecureAuth && sameAuthority(a, b) &&
+		a.Proxy == b.Proxy && a.TLSMin == b.TLSMin && slices.Equal(a.PinnedKeys, b.PinnedKeys)
 }
 
 func missingFiles(e *Entry) (missing []string) {

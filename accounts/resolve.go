@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"reflect"
 	"time"
@@ -28,7 +27,8 @@ type resolution struct {
 type made struct {
 	entry   *Entry
 	account kaizen.Account
-	trust   *view // of ca_file
+	trust   *trust
+	proxy   proxyLogin
 	file    *view // of password_file
 	secrets *secrets
 	secret  string
@@ -79,6 +79,29 @@ func (s *Store) Account(ctx context.Context, name string) (kaizen.Account, error
 	return next.account, next.failed
 }
 
+// AccountWith is [Store.Account] with this secret in place of its own, which is
+// neither read nor needed. Nothing of the result is kept. The password of a proxy is
+// read.
+func (s *Store) AccountWith(ctx context.Context, name, secret string) (kaizen.Account, error) {
+	n, err := s.settings(name)
+	if err != nil {
+		return kaizen.Account{}, err
+	}
+	e, err := s.entry(n, name)
+	if err != nil {
+		return kaizen.Account{}, err
+	}
+	m, err := s.makeWithout(ctx, e, nil)
+	if err != nil {
+		return kaizen.Account{}, err
+	}
+	m.secret = secret
+	if m.failed == nil {
+		m.fillIn(e)
+	}
+	return m.account, m.failed
+}
+
 // Forget drops what was kept of an account, so that its password_command runs
 // again when it is used next. Connections that are open stay.
 func (s *Store) Forget(name string) {
@@ -114,6 +137,9 @@ func (m *made) current(s *Store, e *Entry) bool {
 	}
 	if m.failed != nil {
 		return time.Since(m.at) < failureMemory
+	}
+	if !m.proxy.current(s, e.ProxySecret) {
+		return false
 	}
 	if !e.logsIn() {
 		return true
@@ -151,28 +177,39 @@ func (m *made) of(e *Entry) bool {
 // make resolves an account. What of the last one still holds is used again: a
 // client opens new connections where the TLS settings are not the same ones.
 func (s *Store) make(ctx context.Context, e *Entry, last *made) (*made, error) {
-	a, err := e.withoutTrust()
+	m, err := s.makeWithout(ctx, e, last)
 	if err != nil {
 		return nil, err
 	}
-	m := &made{entry: e, at: time.Now()}
-	if a.TLSConfig, err = m.readTrust(s, e, last); err != nil {
-		return nil, err
-	}
 	switch {
-	case e.logsIn() && e.UsesOAuth():
+	case !e.logsIn() || m.failed != nil:
+	case e.UsesOAuth():
 		err = s.readGrant(ctx, m, last)
-	case e.logsIn():
+	default:
 		err = s.readSecret(ctx, m, last)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if m.failed == nil {
-		m.account = a
-		m.fillIn(e)
+	if m.failed != nil {
+		m.account = kaizen.Account{}
+		return m, nil
 	}
+	m.fillIn(e)
 	return m, nil
+}
+
+// makeWithout is make but for the secret.
+func (s *Store) makeWithout(ctx context.Context, e *Entry, last *made) (*made, error) {
+	a, err := e.withoutTrust()
+	if err != nil {
+		return nil, err
+	}
+	m := &made{entry: e, account: a, at: time.Now()}
+	if m.account.TLSConfig, m.trust, err = e.readTrust(s.dir, last); err != nil {
+		return nil, err
+	}
+	return m, s.readProxySecret(ctx, m, last)
 }
 
 // fillIn adds the secret.
@@ -187,29 +224,6 @@ func (m *made) fillIn(e *Entry) {
 	}
 	a.Password = m.secret
 	if a.Auth != nil {
-		a.Auth = &smtp.Auth{Username: a.Username, Password: a.Password, Mechanisms: a.Auth.Mechanisms}
+		a.Auth = &smtp.Auth{Username: a.Username, Password: a.Password, Identity: a.Auth.Identity, Mechanisms: a.Auth.Mechanisms}
 	}
-}
-
-func (m *made) readTrust(s *Store, e *Entry, last *made) (*tls.Config, error) {
-	if e.CAFile == "" {
-		return nil, nil
-	}
-	path := inDir(s.dir, e.CAFile)
-	v, pem, err := look(path)
-	if err == nil && !v.exists() {
-		err = errMissing
-	}
-	if err != nil {
-		return nil, e.wrong("ca_file", fmt.Errorf("read %s: %w", path, cause(err)))
-	}
-	m.trust = v
-	if last != nil && last.trust != nil && last.trust.sum == v.sum && last.account.TLSConfig != nil {
-		return last.account.TLSConfig, nil
-	}
-	config, err := trusting(pem)
-	if err != nil {
-		return nil, e.wrong("ca_file", fmt.Errorf("read %s: %w", path, err))
-	}
-	return config, nil
 }

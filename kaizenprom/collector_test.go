@@ -93,6 +93,7 @@ func TestLint(t *testing.T) {
 	}
 	a := account(s, "work")
 	a.TLS, a.TLSConfig = smtp.TLSStartTLS, s.ClientTLS()
+	a.Servers = []kaizen.Server{{Host: "other.test", Priority: 10}}
 	if _, err := client.Send(t.Context(), a, note("bob@example.net")); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ var (
 
 	accountHealth      = describe("account_health", "Whether the account is in that state: 1 or 0. Before its first use, and after its connections were closed, it is in none.", "state")
 	accountUnhealthy   = describe("account_unhealthy", "Whether the account is not healthy for that cause: 1 or 0.", "cause")
+	serverUp           = describe("server_up", "Whether one of several servers of the account is used: 1 or 0.", "server")
+	serverConnections  = describe("server_connections", "Connections to one of several servers of the account, now.", "server")
 	certificateExpires = describe("certificate_expires_timestamp_seconds", "When the server's certificate ends; missing without TLS.")
 	lastAccepted       = describe("last_accepted_timestamp_seconds", "When the server last accepted a message; missing if it never has.")
 
@@ -34,7 +36,7 @@ var (
 // descriptions are all of the above.
 var descriptions = []*prometheus.Desc{
 	connections, connectionsOpened, connectionsReused, connectionsClosed, learnedConnections, learnedMessages,
-	accountHealth, accountUnhealthy, certificateExpires, lastAccepted,
+	accountHealth, accountUnhealthy, serverUp, serverConnections, certificateExpires, lastAccepted,
 	messagesWaiting, messagesInFlight, transactions, canceled, late, repeated, rateWaits, recipients, acceptedBytes, failures,
 	waitSeconds, transactionSeconds, handshakeSeconds,
 }

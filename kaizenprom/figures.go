@@ -24,7 +24,7 @@ func newFigures() *figures {
 func (f *figures) add(s *kaizen.Stats) {
 	for _, pair := range []struct{ sum, more *int }{
 		{&f.Waiting, &s.Waiting}, {&f.InFlight, &s.InFlight}, {&f.Dialling, &s.Dialling}, {&f.Gated, &s.Gated},
-		{&f.Busy, &s.Busy}, {&f.Idle, &s.Idle}, {&f.Quitting, &s.Quitting}, {&f.Capacity, &s.Capacity},
+		{&f.Busy, &s.Busy}, {&f.Idle, &s.Idle}, {&f.Quitting, &s.Quitting}, {&f.Stranded, &s.Stranded}, {&f.Capacity, &s.Capacity},
 	} {
 		*pair.sum += *pair.more
 	}
@@ -65,7 +65,7 @@ func addHistogram(sum, more *kaizen.Histogram) {
 
 // reasons are all that Stats.Closed can have. A series that is there from the
 // beginning, as zero, lets a first increase be seen.
-var reasons = [...]string{"idle", "messages", "lifetime", "connection-limit", "login", "room", "lost", "dial", "pool"}
+var reasons = [...]string{"idle", "messages", "lifetime", "connection-limit", "login", "room", "lost", "dial", "failback", "pool"}
 
 func (f *figures) collect(account string, to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, n int, labels ...string) {
@@ -93,6 +93,7 @@ func (f *figures) collectConnections(gauge gaugeFunc, counter counterFunc) {
 	gauge(connections, f.Busy, "busy")
 	gauge(connections, f.Idle, "idle")
 	gauge(connections, f.Quitting, "quitting")
+	gauge(connections, f.Stranded, "stranded")
 	counter(connectionsOpened, f.Dialled)
 	counter(connectionsReused, f.Reused)
 	for _, reason := range reasons {

@@ -12,6 +12,7 @@ import (
 // not healthy for each cause.
 type health struct {
 	states            map[kaizen.Condition]int
+	servers           map[string]kaizen.ServerHealth
 	causes            map[kaizen.Cause]int
 	expires, accepted time.Time // the first certificate to end, the last message
 }
@@ -25,11 +26,17 @@ func (f *health) addHealth(h *kaizen.Health) {
 	if h.LastAccepted.After(f.accepted) {
 		f.accepted = h.LastAccepted
 	}
+	for _, s := range h.Servers {
+		if f.servers == nil {
+			f.servers = make(map[string]kaizen.ServerHealth)
+		}
+		f.servers[s.Server] = s
+	}
 }
 
 // causes are all that keep an account from being healthy.
 var causes = [...]kaizen.Cause{kaizen.CauseLogin, kaizen.CauseOutage, kaizen.CauseQuota,
-	kaizen.CauseTrouble, kaizen.CauseThrottled, kaizen.CauseConnections}
+	kaizen.CauseTrouble, kaizen.CauseFailover, kaizen.CauseThrottled, kaizen.CauseConnections}
 
 func (f *health) collectHealth(account string, to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, n float64, labels ...string) {
@@ -40,6 +47,10 @@ func (f *health) collectHealth(account string, to chan<- prometheus.Metric) {
 	}
 	for _, cause := range causes {
 		gauge(accountUnhealthy, float64(f.causes[cause]), string(cause))
+	}
+	for server, s := range f.servers {
+		gauge(serverUp, map[kaizen.Condition]float64{kaizen.Healthy: 1}[s.Condition], server)
+		gauge(serverConnections, float64(s.Connections), server)
 	}
 	if !f.expires.IsZero() {
 		gauge(certificateExpires, float64(f.expires.Unix()))

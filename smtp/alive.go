@@ -17,7 +17,7 @@ func (c *Conn) Alive() bool {
 	switch {
 	case err == nil && waiting == 0:
 		return true
-	case err == nil && c.info.TLS != nil:
+	case err == nil && !c.bare():
 		err = c.onlyTickets()
 	case err == nil:
 		err = errUnasked

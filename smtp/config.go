@@ -23,14 +23,38 @@ const (
 	TLSNone                         // never
 )
 
-// Config says how to reach a server and how to speak to it. Only Host is
+// Config says how to reach a server and how to speak to it. Only Host or Socket is
 // required. A Config may be shared; it is not changed.
 type Config struct {
 	Host string // name or address of the server
 	Port int    // default 465 with TLSImplicit, else 587
 
+	// Socket is the path of a UNIX socket to connect to instead of Host and Port;
+	// on Linux "@name" is an abstract one. TLSAuto is then TLSNone, and Host, for
+	// TLS alone, is localhost by default.
+	Socket string
+	// Proxy is the way to the server: the URL of a SOCKS 5 proxy (socks5 or
+	// socks5h, RFC 1928) or of an HTTP proxy (http or https; CONNECT, RFC 9110
+	// §9.3.6), with user:password@ if it wants a login (RFC 1929, Basic). The proxy
+	// looks up the server's name. An https proxy is verified against the roots of
+	// TLSConfig. "environment" is the proxy of the variable ALL_PROXY, else
+	// HTTPS_PROXY, unless NO_PROXY names the server. Default: none, whatever the
+	// environment says. [CheckProxy] tells what is wrong with one.
+	Proxy string
+	// LocalAddress is the IP address of this machine to connect from; addresses of
+	// the server, or the proxy, of the other family are not tried. Default: as the
+	// system routes.
+	LocalAddress string
+
 	TLS       TLSMode
 	TLSConfig *tls.Config // default: system roots, ServerName Host, TLS 1.2 or later
+	// PinnedKeys, if any, has the server's certificate or one above it have one of
+	// these keys, besides all that TLSConfig demands; see [KeyPin].
+	PinnedKeys []string
+	// Sessions keeps TLS sessions to resume, unless TLSConfig does. It must not be
+	// shared between different servers, roots, pins or client certificates.
+	// Default: none are resumed.
+	Sessions tls.ClientSessionCache
 
 	// LocalName is what EHLO says. Default: the machine's name if it is a domain
 	// name, else an address literal (RFC 5321 §4.1.4).
@@ -51,7 +75,8 @@ type Config struct {
 	// it. Default: a memory of this connection's own.
 	Memory *Memory
 
-	// DialContext opens the connection below TLS. Default: a net.Dialer, which
+	// DialContext opens the connection below TLS, to the server or its proxy; the
+	// network is tcp or unix. It excludes LocalAddress. Default: a net.Dialer, which
 	// tries every address (RFC 8305). A connection that is no socket may offer
 	// Peek() (waiting int, err error), never blocking, for [Conn.Alive].
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
@@ -62,7 +87,7 @@ type Config struct {
 // Timeouts bound the phases of a session. Zero means the default, a negative
 // value no limit.
 type Timeouts struct {
-	Connect  time.Duration // name look-up, TCP and TLS; default 10 s
+	Connect  time.Duration // name look-up, TCP, proxy and TLS; default 10 s
 	Greeting time.Duration // the 220; default 5 s
 	Command  time.Duration // each reply but the final one; default 30 s
 	Data     time.Duration // writing content without any progress; default 30 s
@@ -74,13 +99,20 @@ const (
 	portSubmissions = 465 // with implicit TLS
 )
 
-// Address is host:port, with the default port filled in.
+// Address is host:port, with the default port filled in, or unix: and the path of
+// the socket.
 func (c Config) Address() string {
+	if c.Socket != "" {
+		return "unix:" + c.Socket
+	}
 	c = c.withPort()
 	return net.JoinHostPort(c.Host, strconv.Itoa(c.Port))
 }
 
 func (c Config) withPort() Config {
+	if c.Socket != "" {
+		return c.withSocket()
+	}
 	if c.Port == 0 {
 		c.Port = portSubmission
 		if c.TLS == TLSImplicit {
@@ -96,6 +128,16 @@ func (c Config) withPort() Config {
 	return c
 }
 
+func (c Config) withSocket() Config {
+	if c.Host == "" {
+		c.Host = "localhost"
+	}
+	if c.TLS == TLSAuto {
+		c.TLS = TLSNone
+	}
+	return c
+}
+
 func (c Config) withDefaults() Config {
 	c = c.withPort()
 	c.Timeouts = c.Timeouts.withDefaults()
@@ -105,25 +147,7 @@ func (c Config) withDefaults() Config {
 	if c.Memory == nil {
 		c.Memory = new(Memory)
 	}
-	if c.DialContext == nil {
-		c.DialContext = new(net.Dialer).DialContext
-	}
 	return c
-}
-
-// tlsConfig completes the user's settings. Records are sized at once for bulk:
-// a server can do nothing with the first octets of a message alone.
-func tlsConfig(config *tls.Config, host string) *tls.Config {
-	if config == nil {
-		config = &tls.Config{MinVersion: tls.VersionTLS12}
-	} else {
-		config = config.Clone()
-	}
-	if config.ServerName == "" {
-		config.ServerName = host
-	}
-	config.DynamicRecordSizingDisabled = true
-	return config
 }
 
 // localName is what EHLO says by default: names without a dot are refused by

@@ -224,6 +224,8 @@ func (c *Conn) lost(phase Phase, err error, timeout time.Duration) *Error {
 		e.Err = errServerClosed
 	case errors.Is(err, net.ErrClosed):
 		e.Class, e.Err = ClassClosed, err
+	case refusedCertificate(err):
+		e.Class, e.Err, e.Hint = ClassTLS, err, certificateHint
 	default:
 		e.Err = err
 	}

@@ -6,10 +6,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
-	"net/http/httptrace"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kaizenmail/kaizen/internal/proxy"
 )
 
 // Dial connects to the server, secures the connection, and reads what the
@@ -37,67 +37,24 @@ func Dial(ctx context.Context, config Config) (*Conn, error) {
 	return c, nil
 }
 
-// check refuses what could be turned into commands.
+// check refuses what could be turned into commands, or makes no sense.
 func (c *Conn) check() error {
+	if err := c.checkWay(); err != nil {
+		return err
+	}
 	if c.config.Host == "" {
 		return &Error{Phase: PhaseConnect, Class: ClassConnect, Err: errors.New("no host given")}
 	}
-	for name, value := range map[string]string{"host": c.config.Host, "local name": c.config.LocalName} {
+	host, err := proxy.ASCII(c.config.Host)
+	if err != nil {
+		return &Error{Phase: PhaseConnect, Class: ClassProtocol, Err: err}
+	}
+	for name, value := range map[string]string{"host": host, "local name": c.config.LocalName} {
 		if err := checkArgument(name, value); err != nil {
 			return &Error{Phase: PhaseConnect, Class: ClassProtocol, Err: err}
 		}
 	}
 	return nil
-}
-
-// connect opens the connection, trying every address of the host.
-func (c *Conn) connect(ctx context.Context) error {
-	ctx, cancel := withTimeout(ctx, c.config.Timeouts.Connect)
-	defer cancel()
-	began := time.Now()
-	conn, err := c.config.DialContext(c.traceDial(ctx), "tcp", c.info.Server)
-	if err != nil {
-		return c.unreachable(ctx, err)
-	}
-	c.info.Started, c.info.ConnectTime = began, time.Since(began)
-	c.info.RoundTrips++
-	c.info.RemoteAddr = conn.RemoteAddr().String()
-	c.link = &link{Conn: conn, stall: c.config.Timeouts.Data}
-	c.speakOver(c.link)
-	if c.config.TLS == TLSImplicit {
-		if lost := c.handshake(ctx); lost != nil {
-			c.cut(lost)
-			return lost
-		}
-	}
-	return nil
-}
-
-func (c *Conn) unreachable(ctx context.Context, err error) *Error {
-	e := &Error{Server: c.info.Server, Phase: PhaseConnect, Class: ClassConnect, Err: err}
-	var dns *net.DNSError
-	var timeout net.Error
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		e.Class, e.Err = ClassCanceled, endOf(ctx)
-	case errors.As(err, &dns) && !dns.Timeout():
-		e.Hint = "check the host name"
-	case errors.As(err, &dns):
-		e.Class, e.Hint = ClassTimeout, "the name servers do not answer"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		e.Class = ClassTimeout
-		e.Hint = "a firewall may block port " + strconv.Itoa(c.config.Port)
-	}
-	return e
-}
-
-// traceDial passes every address that is tried to the trace.
-func (c *Conn) traceDial(ctx context.Context) context.Context {
-	t := c.config.Trace
-	if t == nil || t.ConnectStart == nil && t.ConnectDone == nil {
-		return ctx
-	}
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectStart: t.ConnectStart, ConnectDone: t.ConnectDone})
 }
 
 // handshake starts TLS on the link.
@@ -106,14 +63,19 @@ func (c *Conn) handshake(ctx context.Context) *Error {
 		t.TLSStart()
 	}
 	began := time.Now()
-	conn := tls.Client(c.link, tlsConfig(c.config.TLSConfig, c.config.Host))
-	err := conn.HandshakeContext(ctx)
+	settings, err := c.config.tlsConfig()
+	if err != nil {
+		return &Error{Server: c.info.Server, Phase: PhaseTLS, Class: ClassTLS, Err: err}
+	}
+	asked := noticeRequest(settings)
+	conn := tls.Client(c.reader.conn, settings)
+	err = conn.HandshakeContext(ctx)
 	state := conn.ConnectionState()
 	if t := c.config.Trace; t != nil && t.TLSDone != nil {
 		t.TLSDone(state, err)
 	}
 	if err != nil {
-		return c.untrusted(ctx, err)
+		return c.untrusted(ctx, err, *asked)
 	}
 	c.info.TLSStarted, c.info.TLSTime = began, time.Since(began)
 	c.info.RoundTrips++
@@ -125,13 +87,14 @@ func (c *Conn) handshake(ctx context.Context) *Error {
 	return nil
 }
 
-func (c *Conn) untrusted(ctx context.Context, err error) *Error {
+func (c *Conn) untrusted(ctx context.Context, err error, asked bool) *Error {
 	e := &Error{Server: c.info.Server, Phase: PhaseTLS, Class: ClassTLS, Err: err}
 	var (
 		record    tls.RecordHeaderError
 		authority x509.UnknownAuthorityError
 		hostname  x509.HostnameError
 		invalid   x509.CertificateInvalidError
+		pin       *PinError
 		timeout   net.Error
 	)
 	switch {
@@ -145,8 +108,12 @@ func (c *Conn) untrusted(ctx context.Context, err error) *Error {
 		e.Hint = "the certificate is for another name: connect by a name it lists, or set TLSConfig.ServerName"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		e.Hint = "the certificate is expired or not valid yet: check the server's certificate and this machine's clock"
+	case errors.As(err, &pin):
+		e.Hint = "if the server's key was changed on purpose, pin the new one; if not, somebody may be in between"
 	case strings.Contains(err.Error(), "protocol version"):
-		e.Hint = "the server does not speak TLS 1.2 or later"
+		e.Hint = "the server does not speak " + c.config.lowestTLS() + " or later"
+	case refusedCertificate(err) || asked && isAlert(err):
+		e.Hint = certificateHint
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Class = ClassTimeout
 		e.Hint = "the server accepted the connection but did not answer in TLS: the port may expect STARTTLS"

@@ -7,14 +7,15 @@ import (
 
 // Info tells how a connection came about.
 type Info struct {
-	Server     string // host:port as configured
-	RemoteAddr string // the address that answered
+	Server     string // host:port as configured, or unix: and a path
+	RemoteAddr string // the address that answered: the server's, or its proxy's
+	Proxy      string // between us and the server, as socks5://host:1080, without its login; empty for none
 	Greeting   Reply
 	Hello      Reply                // the last reply to EHLO or HELO
 	TLS        *tls.ConnectionState // nil on an unencrypted link
 	Mechanism  string               // of the login; empty before it
 
-	RoundTrips int // flights until now, the TCP and TLS handshakes included
+	RoundTrips int // flights until now, the handshakes of TCP, a proxy and TLS included
 
 	// When dialling, the TLS handshake and the login that was accepted began; zero
 	// for what did not take place. A login that rides along with the first envelope

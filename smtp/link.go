@@ -44,8 +44,9 @@ func (l *link) Write(p []byte) (int, error) {
 }
 
 // bare reports whether a Write of this many octets says how many of them left:
-// not so through TLS, which may have sent whole records before it failed.
-func (c *Conn) bare() bool { return c.info.TLS == nil }
+// not so through TLS, with the server or a proxy, which may have sent whole records
+// before it failed.
+func (c *Conn) bare() bool { return c.reader.conn == net.Conn(c.link) }
 
 // speakOver makes conn what is read and written from now on.
 func (c *Conn) speakOver(conn net.Conn) {

@@ -114,14 +114,22 @@ func (c *Conn) loginPlan() ([]string, *Error) {
 }
 
 // loopback: the link does not leave this machine. What is no socket at all is
-// judged by the host's name.
+// judged by the host's name. Behind a proxy on this machine the link goes on: the
+// server must be on the proxy's machine, too.
 func (c *Conn) loopback() bool {
+	if c.info.Proxy != "" && !c.hostIsLoopback() {
+		return false
+	}
 	switch a := c.link.RemoteAddr().(type) {
 	case *net.TCPAddr:
 		return a.IP.IsLoopback()
 	case *net.UnixAddr:
 		return true
 	}
+	return c.hostIsLoopback()
+}
+
+func (c *Conn) hostIsLoopback() bool {
 	ip := net.ParseIP(c.config.Host)
 	return c.config.Host == "localhost" || ip != nil && ip.IsLoopback()
 }

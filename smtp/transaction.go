@@ -103,7 +103,7 @@ type Result struct {
 	EnvelopeTime time.Duration `json:"envelope_time,omitzero"`
 	ContentTime  time.Duration `json:"content_time,omitzero"`
 
-	RemoteAddr string `json:"remote_addr,omitempty"` // the address of the server
+	RemoteAddr string `json:"remote_addr,omitempty"` // the address of the server, or of its proxy
 	// Opened tells how the connection came about, if this was the first
 	// transaction on it whose MAIL was written; else nil. It is not to be changed.
 	Opened *Info `json:"-"`

@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "server": server, "delivered": delivered, "sink": sink, "password": password, "seen": seen, "eventually": eventually, "keep": keep,
+			"exits": exits, "server": server, "tunnel": tunnel, "delivered": delivered, "sink": sink, "password": password, "seen": seen, "eventually": eventually, "keep": keep,
 		},
 	})
 }

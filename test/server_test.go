@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,10 +23,11 @@ import (
 
 // server starts a mail server that lives as long as its script:
 //
-//	server NAME [starttls | tls] [user=NAME:PASSWORD] [fault=FAULT]…
+//	server NAME [starttls | tls] [client] [user=NAME:PASSWORD] [fault=FAULT]…
 //
 // It sets the variable NAME to host:port and stores its certificate in NAME.pem.
-// FAULT is what smtptest.ParseFault reads.
+// With client it wants a client certificate, as that in NAME-client.pem, and takes
+// it for a login. FAULT is what smtptest.ParseFault reads.
 func server(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: server name [starttls | tls] [user=name:password] [fault=…]...")
@@ -42,6 +44,9 @@ func server(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		config.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}}
 		file := ts.MkAbs(args[0] + ".pem")
+		if slices.Contains(args[1:], "client") {
+			wantClient(ts, &config, args[0])
+		}
 		ts.Check(os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}), 0o600))
 	}
 	s, err := smtptest.Listen(config)
@@ -58,6 +63,7 @@ func configure(ts *testscript.TestScript, config *smtptest.Config, option string
 	switch name {
 	case "starttls":
 		config.TLS = smtptest.TLSStartTLS
+	case "client": // once there is TLS
 	case "tls":
 		config.TLS = smtptest.TLSImplicit
 	case "user":

@@ -41,14 +41,16 @@ type accountAdd struct {
 	store  *accounts.Store
 	person *terminal // nil if there is nobody to ask
 
-	address, provider, server, username, name, ca string
-	source                                        secretFlags
-	rates                                         []string
-	connections, messagesPerConnection            int
-	clientID                                      string
-	oauth, standard, noVerify, yes, json          bool
-	transcript                                    bool
-	timeout                                       time.Duration
+	address, provider, server, username, name string
+	wayFlags
+	proxySecret                          secretFlags
+	source                               secretFlags
+	rates                                []string
+	connections, messagesPerConnection   int
+	clientID                             string
+	oauth, standard, noVerify, yes, json bool
+	transcript                           bool
+	timeout                              time.Duration
 
 	entry  accounts.Entry
 	preset *accounts.Preset
@@ -83,7 +85,10 @@ func (c *accountAdd) bind(cmd *cobra.Command) {
 	flags.StringArrayVar(&c.rates, "rate", nil, "at most as many messages, as `N/DURATION` (30/1m, 500/24h), or none; may be repeated")
 	flags.IntVar(&c.connections, "connections", 0, "connections at once (default: the provider's limit, at most 5)")
 	flags.IntVar(&c.messagesPerConnection, "messages-per-connection", 0, "then a new one (default: the provider's limit, at most 100)")
-	flags.StringVar(&c.ca, "ca", "", "trust the certificates in this PEM `FILE`, and no others")
+	c.wayFlags.bind(flags)
+	flags.StringVar(&c.proxySecret.env, "proxy-password-env", "", "the password of the proxy is in the variable `NAME`")
+	flags.StringVar(&c.proxySecret.file, "proxy-password-file", "", "the password of the proxy is in this `FILE`")
+	flags.StringVar(&c.proxySecret.command, "proxy-password-command", "", "this `COMMAND` of the shell prints the password of the proxy")
 	flags.BoolVar(&c.standard, "default", false, "make it the default account")
 	flags.BoolVar(&c.noVerify, "no-verify", false, "save it without trying the login")
 	flags.BoolVarP(&c.yes, "yes", "y", false, "take the server that DNS names without asking")

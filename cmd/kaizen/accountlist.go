@@ -35,7 +35,7 @@ func (a *app) accountReport(e accounts.Entry, standard string, status *kaizen.St
 		r.State = "wrong: " + err.Error()
 		return r
 	}
-	r.Server = connection(&t.Account).Address()
+	r.Server = serversInShort(&t.Account)
 	switch {
 	case e.UsesOAuth():
 		r.Secret = "OAuth 2"
@@ -43,6 +43,15 @@ func (a *app) accountReport(e accounts.Entry, standard string, status *kaizen.St
 		r.Secret = e.Secret.String()
 	}
 	return r
+}
+
+// serversInShort is the first server, and how many others there are.
+func serversInShort(a *kaizen.Account) string {
+	first := connection(a).Address()
+	if n := len(a.AllServers()) - 1; n > 0 {
+		return fmt.Sprintf("%s and %d more", first, n)
+	}
+	return first
 }
 
 func newAccountListCommand(app *app) *cobra.Command {

@@ -120,7 +120,7 @@ func newAccountPasswordCommand(app *app) *cobra.Command {
 				return err
 			}
 			if !noVerify {
-				if err := app.tryLogin(cmd.Context(), e, secret, withTranscript); err != nil {
+				if err := app.tryLogin(cmd.Context(), store, e, secret, withTranscript); err != nil {
 					return err
 				}
 			}
@@ -158,16 +158,15 @@ func (a *app) newPassword(cmd *cobra.Command, e accounts.Entry, stdin bool) (str
 	return secret, err
 }
 
-func (a *app) tryLogin(ctx context.Context, e accounts.Entry, secret string, withTranscript bool) error {
-	t, err := targetOf(e)
+func (a *app) tryLogin(ctx context.Context, store *accounts.Store, e accounts.Entry, secret string, withTranscript bool) error {
+	account, err := store.AccountWith(ctx, e.Name, secret)
 	if err != nil {
 		return err
 	}
-	t.setSecret(secret)
 	if withTranscript {
-		t.Trace = transcript(a.stderr)
+		account.Trace = transcript(a.stderr)
 	}
-	if _, err := examine(ctx, connection(&t.Account)); err != nil {
+	if _, err := examineAll(ctx, &account); err != nil {
 		fmt.Fprintln(a.stderr, "The password was not changed; --no-verify keeps it without trying the login.")
 		return err
 	}

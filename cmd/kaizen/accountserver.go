@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -42,12 +41,13 @@ func (c *accountAdd) takeServer() error {
 // findServer goes by what is known of the address, unless the command line names
 // the server, and at last by what a person says.
 func (c *accountAdd) findServer(ctx context.Context) error {
-	if c.provider == "" && c.server == "" {
-		if err := c.discover(ctx); err != nil {
-			return err
-		}
+	if err := c.takeWay(); err != nil {
+		return err
 	}
-	return c.trust()
+	if c.provider == "" && c.server == "" {
+		return c.discover(ctx)
+	}
+	return nil
 }
 
 func (c *accountAdd) take(p *accounts.Preset) { c.preset, c.entry.Provider = p, p.Name }
@@ -55,11 +55,16 @@ func (c *accountAdd) take(p *accounts.Preset) { c.preset, c.entry.Provider = p, 
 func (c *accountAdd) takeURL(a kaizen.Account) {
 	e := &c.entry
 	e.Host, e.Port, e.TLS, e.Username, e.LocalName = a.Host, a.Port, a.TLS, a.Username, a.LocalName
+	for _, s := range a.Servers {
+		e.Servers = append(e.Servers, s.String())
+	}
 	e.InsecureAuth, e.Level, c.secret = a.InsecureAuth, a.MaxLevel, a.Password
 	e.Connections, e.MessagesPerConnection = a.Limits.Connections, a.Limits.MessagesPerConnection
 	if a.Limits.Rates != nil {
 		e.Rates = rateTexts(a.Limits.Rates)
 	}
+	e.Socket, e.Proxy, e.LocalAddress, e.PinnedKeys = a.Socket, a.Proxy, a.LocalAddress, a.PinnedKeys
+	e.TLSMin = tlsMinOf(a.TLSConfig)
 	if c.name == "" {
 		c.name = a.Name
 	}
@@ -77,15 +82,21 @@ func rateTexts(rates []kaizen.Rate) []string {
 	return texts
 }
 
-func (c *accountAdd) trust() (err error) {
-	if c.ca == "" {
-		return nil
+// takeWay takes how the server is to be reached.
+func (c *accountAdd) takeWay() (err error) {
+	n := 0
+	for _, given := range []string{c.proxySecret.env, c.proxySecret.file, c.proxySecret.command} {
+		if given != "" {
+			n++
+		}
 	}
-	if _, err = trusting(c.ca); err != nil {
+	if n > 1 {
+		return misuse(c.cmd, errors.New("the proxy's password comes from one place: give one of --proxy-password-env, --proxy-password-file and --proxy-password-command"))
+	}
+	if c.entry.ProxySecret, err = c.proxySecret.source(); err != nil {
 		return err
 	}
-	c.entry.CAFile, err = filepath.Abs(c.ca)
-	return err
+	return c.keep(&c.entry)
 }
 
 // discover looks for the server of the address's domain.

@@ -58,9 +58,8 @@ func (c *accountAdd) try(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 	}
-	config := connection(&t.Account)
-	c.tell("Trying the login at %s …", config.Address())
-	_, err = examine(ctx, config)
+	c.tell("Trying the login at %s …", serversInShort(&t.Account))
+	_, err = examineAll(ctx, &t.Account)
 	return err
 }
 
@@ -68,10 +67,11 @@ func (c *accountAdd) try(ctx context.Context) error {
 // read as it will be read, by a store of its own that lasts as long as this.
 func (c *accountAdd) resolve(ctx context.Context) (*target, error) {
 	t, err := targetOf(c.entry)
-	if err != nil || !c.logsIn() {
+	elsewhere := c.logsIn() && c.entry.Secret.Kind != accounts.SecretStored || c.entry.ProxySecret.Kind != accounts.SecretStored
+	if err != nil || !c.logsIn() && !elsewhere {
 		return t, err
 	}
-	if c.entry.Secret.Kind == accounts.SecretStored {
+	if !elsewhere {
 		t.setSecret(c.secret)
 		return t, nil
 	}
@@ -87,7 +87,11 @@ func (c *accountAdd) resolve(ctx context.Context) (*target, error) {
 	if err := trial.Add(ctx, c.entry, ""); err != nil {
 		return nil, err
 	}
-	t.Account, err = trial.Account(ctx, c.entry.Name)
+	if c.entry.Secret.Kind == accounts.SecretStored {
+		t.Account, err = trial.AccountWith(ctx, c.entry.Name, c.secret)
+	} else {
+		t.Account, err = trial.Account(ctx, c.entry.Name)
+	}
 	return t, err
 }
 

@@ -51,7 +51,7 @@ func (p *benchPlan) run(ctx context.Context) (*benchResult, error) {
 }
 
 func (p *benchPlan) server() string {
-	return smtp.Config{Host: p.account.Host, Port: p.account.Port, TLS: p.account.TLS}.Address()
+	return connection(&p.account).Address()
 }
 
 // load is a plan being carried out.

@@ -15,7 +15,7 @@ type bulkServers struct {
 	urls          []string
 	weights       []int
 	passwordFiles []string
-	ca            string
+	wayFlags
 }
 
 func (f *bulkServers) bind(cmd *cobra.Command) {
@@ -24,7 +24,7 @@ func (f *bulkServers) bind(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.urls, "server", nil, "instead of an account: connection `URL`; may be repeated")
 	flags.IntSliceVar(&f.weights, "weight", nil, "`SHARE` of the rows for each --account or --server, in their order (default: each takes what it can)")
 	flags.StringArrayVar(&f.passwordFiles, "password-file", nil, "read the password from `FILE`: one for all, or one for each --server")
-	flags.StringVar(&f.ca, "ca", "", "trust the certificates in this PEM `FILE`, and no others")
+	f.wayFlags.bind(flags)
 }
 
 // targets are the servers that share the rows. To rehearse takes no secret.
@@ -61,7 +61,7 @@ func (f *bulkServers) shares(targets []*target) []bulk.Server {
 func (f *bulkServers) each() []serverFlags {
 	all := make([]serverFlags, max(1, len(f.names)+len(f.urls)))
 	for i := range all {
-		all[i].ca = f.ca
+		all[i].wayFlags = f.wayFlags
 		if len(f.passwordFiles) > 0 {
 			all[i].passwordFile = f.passwordFiles[min(i, len(f.passwordFiles)-1)]
 		}

@@ -25,6 +25,8 @@ func choices() map[string][]string {
 		"extensions":      append(smtptest.DefaultExtensions(), "none"),
 		"profile":         smtptest.Profiles(),
 		"server":          {"smtps://", "smtp://"},
+		"proxy":           {"socks5://", "http://", "https://", "environment"},
+		"tls-min":         {"1.2", "1.3", "1.1", "1.0"},
 		"provider":        providerNames(),
 	}
 }
@@ -38,10 +40,10 @@ func providerNames() []string {
 }
 
 // unfinished are flags whose value goes on behind a choice.
-var unfinished = []string{"server", "dsn", "state", "auth-mechanisms", "extensions"}
+var unfinished = []string{"server", "proxy", "dsn", "state", "auth-mechanisms", "extensions"}
 
 // fileFlags name files and folders; all others are not completed with them.
-var fileFlags = []string{"password-file", "client-secret-file", "ca", "text", "html", "attach", "inline", "calendar", "raw", "rows",
+var fileFlags = []string{"password-file", "ca", "client-cert", "client-key", "proxy-password-file", "client-secret-file", "text", "html", "attach", "inline", "calendar", "raw", "rows",
 	"journal", "results", "cert", "key", "key-file", "write-ca", "save", "output"}
 
 // folderFlags name folders.

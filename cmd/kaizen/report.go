@@ -14,6 +14,7 @@ type serverReport struct {
 	Server      string             `json:"server"`
 	Security    string             `json:"security"`
 	Attempts    []attempt          `json:"attempts,omitempty"`
+	Proxy       string             `json:"proxy,omitempty"` // on the way, without its login
 	Answered    string             `json:"answered,omitempty"`
 	TLS         *tlsReport         `json:"tls,omitempty"`
 	Certificate *certificateReport `json:"certificate,omitempty"`
@@ -21,11 +22,13 @@ type serverReport struct {
 	Extensions  []string           `json:"extensions,omitempty"` // with their parameters
 	Session     *sessionReport     `json:"session,omitempty"`
 	Error       *failure           `json:"error,omitempty"`
+	Others      []*serverReport    `json:"others,omitempty"` // further servers of the account
 }
 
 type tlsReport struct {
 	Version string `json:"version"`
 	Cipher  string `json:"cipher"`
+	Resumed bool   `json:"resumed"`
 }
 
 type certificateReport struct {
@@ -36,6 +39,7 @@ type certificateReport struct {
 	ValidUntil time.Time `json:"valid_until"`
 	DaysLeft   int       `json:"days_left"` // whole days; negative once it has expired
 	Verified   bool      `json:"verified"`  // its chain leads to a trusted root, and it is for this host
+	Pin        string    `json:"pin"`       // of its key
 }
 
 // sessionReport is about a connection that was established.
@@ -58,6 +62,7 @@ type phaseTime struct {
 func newCertificateReport(c *x509.Certificate, verified bool, now time.Time) *certificateReport {
 	r := &certificateReport{Subject: printable(c.Subject.String()), Issuer: printable(c.Issuer.String()),
 		ValidFrom: c.NotBefore, ValidUntil: c.NotAfter, Verified: verified}
+	r.Pin = smtp.KeyPin(c)
 	r.DaysLeft = int(c.NotAfter.Sub(now) / (24 * time.Hour))
 	for _, name := range c.DNSNames {
 		r.Names = append(r.Names, printable(name))
@@ -82,7 +87,7 @@ func printable(s string) string {
 // fill adds what a connection tells.
 func (r *serverReport) fill(conn *smtp.Conn, config smtp.Config) {
 	info, caps := conn.Info(), conn.Capabilities()
-	r.Answered = info.RemoteAddr
+	r.Answered, r.Proxy = info.RemoteAddr, info.Proxy
 	s := &sessionReport{Mechanisms: caps.Auth, Login: info.Mechanism, MaxSize: caps.MaxSize, Limits: caps.Limits,
 		Sending: sendingLevel(conn, config.MaxLevel), RoundTrips: info.RoundTrips}
 	if config.Auth != nil {
@@ -122,11 +127,14 @@ func (a *app) printReport(r *serverReport) {
 			row("Tried", "%s: connected", t.Address)
 		}
 	}
-	if r.Answered != "" {
+	switch {
+	case r.Proxy != "":
+		row("Answered", "%s, through the proxy %s", r.Answered, r.Proxy)
+	case r.Answered != "":
 		row("Answered", "%s", r.Answered)
 	}
 	if r.TLS != nil {
-		row("Encrypted", "%s, %s", r.TLS.Version, r.TLS.Cipher)
+		row("Encrypted", "%s, %s%s", r.TLS.Version, r.TLS.Cipher, map[bool]string{true: ", resumed"}[r.TLS.Resumed])
 	}
 	a.printCertificate(r.Certificate, row)
 	if r.Greeting != "" {
@@ -149,6 +157,7 @@ func (a *app) printCertificate(c *certificateReport, row func(name, format strin
 	}
 	row("Certificate", "%s, for %s", c.Subject, strings.Join(c.Names, ", "))
 	row("", "issued by %s", c.Issuer)
+	row("", "pin %s", c.Pin)
 	left := fmt.Sprintf("%d days left", c.DaysLeft)
 	if c.DaysLeft < 14 {
 		left = a.bad(left)

@@ -2,10 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/kaizenmail/kaizen"
@@ -19,6 +15,7 @@ the default account. Without accounts it is a URL (--server, KAIZEN_SERVER):
   smtps://user@smtp.example.com           TLS from the first octet, port 465
   smtp://user@smtp.example.com            STARTTLS, required, port 587
   smtp://localhost:1025?tls=none          no TLS, by explicit choice
+  smtp://localhost?socket=/run/relay.sock a UNIX socket
 Percent-encode special characters of the user name (ann%40example.com).
 An account has its password; that of a URL comes from --password-file, the URL,
 KAIZEN_PASSWORD, or a prompt.`
@@ -29,10 +26,10 @@ type serverFlags struct {
 	url          string
 	passwordFile string
 	noSecret     bool // of an account of the files: it will not be used
-	ca           string
-	timeout      time.Duration
-	transcript   bool
-	json         bool
+	wayFlags
+	timeout    time.Duration
+	transcript bool
+	json       bool
 }
 
 func (f *serverFlags) bind(cmd *cobra.Command) {
@@ -48,7 +45,7 @@ func (f *serverFlags) bindCommon(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.passwordFile, "password-file", "", "read the password from `FILE`")
-	flags.StringVar(&f.ca, "ca", "", "trust the certificates in this PEM `FILE`, and no others")
+	f.wayFlags.bind(flags)
 	flags.DurationVar(&f.timeout, "timeout", 0, "give up after this `DURATION`, like 30s (default: each step has its own limit)")
 	flags.BoolVar(&f.transcript, "transcript", false, "show the dialogue with the server on standard error")
 	flags.BoolVar(&f.json, "json", false, "print JSON")
@@ -62,22 +59,10 @@ func (f *serverFlags) within(ctx context.Context) (context.Context, context.Canc
 	return context.WithTimeout(ctx, f.timeout)
 }
 
-// trusting makes TLS settings that trust the certificates in a PEM file only.
-func trusting(file string) (*tls.Config, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, withCode(exitNoInput, fmt.Errorf("--ca: %w", err))
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, withCode(exitConfig, fmt.Errorf("--ca: %s holds no PEM certificate", file))
-	}
-	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
-}
-
 // connection is how package smtp reaches the account.
 func connection(a *kaizen.Account) smtp.Config {
-	c := smtp.Config{Host: a.Host, Port: a.Port, TLS: a.TLS, TLSConfig: a.TLSConfig, Auth: a.Auth, InsecureAuth: a.InsecureAuth,
+	c := smtp.Config{Host: a.Host, Port: a.Port, TLS: a.TLS, TLSConfig: a.TLSConfig, PinnedKeys: a.PinnedKeys,
+		Socket: a.Socket, Proxy: a.Proxy, LocalAddress: a.LocalAddress, Auth: a.Auth, InsecureAuth: a.InsecureAuth,
 		LocalName: a.LocalName, Timeouts: a.Timeouts, MaxLevel: a.MaxLevel, DialContext: a.DialContext, Trace: a.Trace}
 	if c.Auth == nil && a.Username != "" {
 		c.Auth = &smtp.Auth{Username: a.Username, Password: a.Password}

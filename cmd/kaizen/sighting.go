@@ -60,6 +60,9 @@ func (s *sighting) secured(state tls.ConnectionState, err error) {
 	if untrusted, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(untrusted.UnverifiedCertificates) > 0 {
 		s.leaf = untrusted.UnverifiedCertificates[0]
 	}
+	if pin, ok := errors.AsType[*smtp.PinError](err); ok && pin != nil && len(state.PeerCertificates) > 0 {
+		s.leaf = state.PeerCertificates[0]
+	}
 	if err != nil {
 		return
 	}
@@ -86,7 +89,7 @@ func (s *sighting) fill(r *serverReport) {
 	defer s.mu.Unlock()
 	r.Attempts = s.attempts
 	if s.tls != nil {
-		r.TLS = &tlsReport{Version: tls.VersionName(s.tls.Version), Cipher: tls.CipherSuiteName(s.tls.CipherSuite)}
+		r.TLS = &tlsReport{Version: tls.VersionName(s.tls.Version), Cipher: tls.CipherSuiteName(s.tls.CipherSuite), Resumed: s.tls.DidResume}
 	}
 	if s.leaf != nil {
 		verified := s.tls != nil && len(s.tls.VerifiedChains) > 0

@@ -21,6 +21,8 @@ func (s *accountStatus) advice(now time.Time) string {
 		return text
 	case kaizen.CauseQuota:
 		return "wait: the server is asked again " + s.again(now) + "; or get a larger allowance"
+	case kaizen.CauseFailover:
+		return "nothing at once, mail goes through the others; see why the server is away: it is asked again " + s.again(now)
 	case kaizen.CauseThrottled:
 		return "nothing: messages are sent as fast as the server takes them"
 	case kaizen.CauseConnections:

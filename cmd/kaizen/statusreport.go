@@ -33,19 +33,20 @@ type statusReport struct {
 // accountStatus is one account. What is counted is the sum over the processes that
 // use it now, each since it began.
 type accountStatus struct {
-	Name         string    `json:"name"`
-	Configured   bool      `json:"configured"`
-	oauth        bool      // it logs in with tokens
-	Condition    string    `json:"condition"` // healthy, degraded, down, stopped, idle
-	Cause        string    `json:"cause,omitempty"`
-	Reason       string    `json:"reason,omitempty"`
-	Advice       string    `json:"advice,omitempty"`
-	Since        time.Time `json:"since,omitzero"`
-	Server       string    `json:"server,omitempty"`
-	NextProbe    time.Time `json:"next_probe,omitzero"`
-	LastAccepted time.Time `json:"last_accepted,omitzero"`
-	Certificate  time.Time `json:"certificate_expires,omitzero"`
-	Warnings     []string  `json:"warnings,omitempty"`
+	Name         string                `json:"name"`
+	Configured   bool                  `json:"configured"`
+	oauth        bool                  // it logs in with tokens
+	Condition    string                `json:"condition"` // healthy, degraded, down, stopped, idle
+	Cause        string                `json:"cause,omitempty"`
+	Reason       string                `json:"reason,omitempty"`
+	Advice       string                `json:"advice,omitempty"`
+	Since        time.Time             `json:"since,omitzero"`
+	Server       string                `json:"server,omitempty"`
+	Servers      []kaizen.ServerHealth `json:"servers,omitempty"` // if there are several
+	NextProbe    time.Time             `json:"next_probe,omitzero"`
+	LastAccepted time.Time             `json:"last_accepted,omitzero"`
+	Certificate  time.Time             `json:"certificate_expires,omitzero"`
+	Warnings     []string              `json:"warnings,omitempty"`
 	statusCounts
 	Queue     *queueDepth           `json:"queue,omitempty"`
 	Limits    []limitUse            `json:"limits,omitempty"`
@@ -167,7 +168,7 @@ func (r *statusReport) nobody() string {
 func newAccountStatus(k *kaizen.Status, now time.Time) accountStatus {
 	h := &k.Health
 	s := accountStatus{Name: k.Account, Condition: h.Condition.String(), Cause: string(h.Cause), Reason: h.Reason, Since: h.Since,
-		Server: h.Server, LastAccepted: h.LastAccepted, Certificate: h.Certificate, Warnings: h.Warnings, Learned: h.Learned}
+		Server: h.Server, Servers: h.Servers, LastAccepted: h.LastAccepted, Certificate: h.Certificate, Warnings: h.Warnings, Learned: h.Learned}
 	if h.NextProbe.After(now) {
 		s.NextProbe = h.NextProbe
 	}

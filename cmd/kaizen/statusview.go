@@ -164,7 +164,7 @@ func (v *statusView) onePage(s *accountStatus, now time.Time) (lines []string) {
 	if !s.NextProbe.IsZero() {
 		row("Next probe", "%s", moment(s.NextProbe, now))
 	}
-	row("Server", "%s", orDash(printable(s.Server)))
+	v.servers(s, now, row)
 	if !s.Certificate.IsZero() {
 		row("Certificate", "ends %s", moment(s.Certificate, now))
 	}
@@ -185,6 +185,24 @@ func (v *statusView) onePage(s *accountStatus, now time.Time) (lines []string) {
 		row("Processes", "none: no program sends with this account now")
 	}
 	return lines
+}
+
+// servers are the server, or each of several.
+func (v *statusView) servers(s *accountStatus, now time.Time, row func(name, format string, values ...any)) {
+	if len(s.Servers) == 0 {
+		row("Server", "%s", orDash(printable(s.Server)))
+		return
+	}
+	for i := range s.Servers {
+		one := &s.Servers[i]
+		state := v.paint(colourOf(one.Condition.String()), one.Condition.String())
+		if one.Condition == kaizen.Down {
+			state += " for " + inShort(max(now.Sub(one.Since), 0)) + ": " + flat(one.Reason)
+		} else if one.Connections > 0 {
+			state += ", " + plural(one.Connections, "connection")
+		}
+		row([]string{"Servers", ""}[min(i, 1)], "%s (priority %d, weight %d): %s", printable(one.Server), one.Priority, one.Weight, state)
+	}
 }
 
 func (v *statusView) figures(s *accountStatus, now time.Time, row func(name, format string, values ...any)) {

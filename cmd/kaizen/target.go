@@ -7,6 +7,7 @@ import (
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/accounts"
+	"github.com/kaizenmail/kaizen/smtp"
 	"github.com/spf13/cobra"
 )
 
@@ -61,10 +62,11 @@ func (f *serverFlags) account(app *app, cmd *cobra.Command) (*target, error) {
 	if f.passwordFile != "" && !t.logsIn() {
 		return nil, misuse(cmd, errors.New("--password-file needs a user name in the URL"))
 	}
-	if f.ca != "" {
-		if t.TLSConfig, err = trusting(f.ca); err != nil {
-			return nil, err
-		}
+	if err := f.apply(&t.Account); err != nil {
+		return nil, err
+	}
+	if smtp.ProxyHasPassword(f.proxy) {
+		app.warn("others on this machine can see the password in --proxy; the variable ALL_PROXY (--proxy environment) and accounts hide it")
 	}
 	if f.transcript {
 		t.Trace = transcript(app.stderr)
@@ -150,8 +152,12 @@ func (f *serverFlags) fromFiles(ctx context.Context, app *app, name string) (*ta
 	}
 	t := &target{sender: e.Address, kept: true}
 	t.preset, _ = accounts.LookupPreset(e.Provider)
-	if f.passwordFile != "" || f.noSecret {
+	if f.noSecret {
 		t.Account, err = e.Account()
+		return t, err
+	}
+	if f.passwordFile != "" {
+		t.Account, err = store.AccountWith(ctx, e.Name, "")
 		return t, err
 	}
 	t.Account, err = store.Account(ctx, e.Name)

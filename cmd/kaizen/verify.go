@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/smtp"
 	"github.com/spf13/cobra"
 )
@@ -46,12 +48,11 @@ func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
 	}
 	ctx, cancel := f.within(cmd.Context())
 	defer cancel()
-	config := connection(&target.Account)
-	report, err := examine(ctx, config)
+	report, err := examineAll(ctx, &target.Account)
 	if err == nil && target.logsIn() {
 		err = app.lift(ctx, target.Account)
+		report.Error = failureOf(cmd.Context(), err)
 	}
-	report.Error = failureOf(cmd.Context(), err)
 	if f.json {
 		if werr := app.printJSON(report); err == nil {
 			err = werr
@@ -59,7 +60,37 @@ func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
 		return err
 	}
 	app.printReport(report)
+	for _, other := range report.Others {
+		fmt.Fprintln(app.stdout)
+		app.printReport(other)
+	}
 	return err
+}
+
+// examineAll examines every server of the account. The report is that of the first,
+// with the others in it; the error is the first there is. Refused credentials are
+// not tried at the next one.
+func examineAll(ctx context.Context, a *kaizen.Account) (report *serverReport, err error) {
+	for i, s := range a.AllServers() {
+		config := connection(a)
+		if i > 0 {
+			config.Socket, config.Host, config.Port, config.TLS = "", s.Host, s.Port, s.TLS
+		}
+		one, failed := examine(ctx, config)
+		one.Error = failureOf(ctx, failed)
+		if err == nil {
+			err = failed
+		}
+		if i == 0 {
+			report = one
+		} else {
+			report.Others = append(report.Others, one)
+		}
+		if errors.Is(failed, kaizen.ErrAuth) || ctx.Err() != nil {
+			break
+		}
+	}
+	return report, err
 }
 
 // examine goes as far as a connection gets. The report is set beside an error
@@ -86,13 +117,14 @@ func examine(ctx context.Context, config smtp.Config) (*serverReport, error) {
 
 // security tells how the link is to be secured, in words.
 func security(c smtp.Config) string {
-	implicit := c.TLS == smtp.TLSImplicit || c.TLS == smtp.TLSAuto && c.Port == 465
+	socket := c.Socket != "" && c.TLS == smtp.TLSAuto
+	implicit := c.TLS == smtp.TLSImplicit || c.TLS == smtp.TLSAuto && c.Port == 465 && !socket
 	switch {
 	case implicit:
 		return "TLS from the first octet"
 	case c.TLS == smtp.TLSOpportunistic:
 		return "STARTTLS if offered"
-	case c.TLS == smtp.TLSNone:
+	case c.TLS == smtp.TLSNone || socket:
 		return "no TLS"
 	}
 	return "STARTTLS, required"

@@ -43,6 +43,9 @@ func (p *Pool) ring() {
 		p.reviewRateLocked(now)
 	}
 	p.sweepLocked(now)
+	for _, t := range p.targets {
+		p.watchLocked(t, now)
+	}
 	p.dispatchAllLocked(now)
 }
 
@@ -105,8 +108,8 @@ func (p *Pool) rewarmLocked(now time.Time) {
 	p.warmLocked(now)
 	t := p.current
 	if t != nil && t.refused == nil && t.failures > 0 && t.live+t.dialling < p.config.MinIdle &&
-		p.open < p.capacity && !p.barredLocked(t, now) {
-		p.dialLocked(t)
+		p.usedLocked() < p.capacity && !p.barredLocked(t, now) {
+		p.dialLocked(t, now)
 	}
 	p.sweepLaterLocked(now)
 }

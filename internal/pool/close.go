@@ -117,7 +117,7 @@ func (p *Pool) pending() string {
 	add(s.InFlight, "messages in flight")
 	add(s.Dialling, "dials")
 	add(s.Quitting, "connections saying goodbye")
-	add(s.Busy, "connections at work")
+	add(s.Busy+s.Stranded, "connections at work")
 	if len(parts) == 0 {
 		return "nothing"
 	}

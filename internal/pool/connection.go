@@ -7,13 +7,17 @@ import (
 
 // connection is a slot of the pool with, after the dial, a Conn in it.
 type connection struct {
-	pool   *Pool
-	target *target
-	drive  func() // c.run, made once
-	open   func(context.Context) (Conn, error)
+	pool     *Pool
+	target   *target
+	endpoint *endpoint
+	drive    func() // c.run, made once
+	open     func(context.Context) (Conn, error)
+	watch    watch
 
 	// Guarded by Pool.mu.
 	conn      Conn
+	beside    bool      // it does not count as open: a probe, or stranded
+	probe     bool      // it is dialled to see whether its server is back
 	expires   time.Time // zero: never
 	idleSince time.Time
 	most      int // messages it may carry, as the server tells; 0: unknown
@@ -31,6 +35,7 @@ type connection struct {
 	heeded    bool  // the account was stopped for it
 	probing   bool  // the message in flight asks whether the allowance is renewed
 	retire    reason
+	abrupt    bool // without a goodbye: the server is silent
 }
 
 // step is what a connection does next.
@@ -83,7 +88,7 @@ func (p *Pool) step(c *connection, needsAuth bool) step {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := c.target
-	if needsAuth && t.patientLocked(now) {
+	if needsAuth && (t.patientLocked(now) || now.Before(c.endpoint.retryAt)) {
 		c.retire = closedLogin
 	}
 	if p.wornLocked(c, now) {
@@ -119,8 +124,10 @@ func (p *Pool) wornLocked(c *connection, now time.Time) bool {
 		c.retire = closedMessages
 	case c.agedLocked(now):
 		c.retire = closedLifetime
-	case p.open-p.quitting > p.config.Connections: // restricted meanwhile
+	case p.stayingLocked() > p.config.Connections && !c.endpoint.hasWorse(c.target): // restricted meanwhile, or a better server is back
 		c.retire = closedForRoom
+	case c.supersededLocked():
+		c.retire = closedFailback
 	}
 	return c.retire != stillOpen
 }
@@ -160,17 +167,26 @@ func (p *Pool) retireLocked(c *connection, why reason) {
 // quitLocked marks that c leaves; its slot stays taken until it has.
 func (p *Pool) quitLocked(c *connection) {
 	c.setHungry(false)
-	if !c.quitting {
-		c.quitting = true
-		c.target.live--
-		p.quitting++
+	if c.quitting {
+		return
 	}
+	c.quitting = true
+	p.quitting++
+	if c.watch.isStranded() {
+		c.endpoint.stranded--
+	} else {
+		c.target.live--
+		c.endpoint.live--
+	}
+	p.countLocked(c)
 }
 
 func (c *connection) quit() {
 	p := c.pool
 	ctx, cancel := context.WithTimeout(p.work, quitTimeout)
-	_ = c.conn.Quit(ctx) // no failure of anything that was sent
+	if !c.abrupt {
+		_ = c.conn.Quit(ctx) // no failure of anything that was sent
+	}
 	cancel()
 	c.gone()
 }
@@ -195,11 +211,11 @@ func (c *connection) lost(cause error) {
 // a message, that has its tries; if not even that, it counts as a failed dial, or
 // those who wait would see one such connection after the other.
 func (p *Pool) uselessLocked(c *connection, cause error) {
-	if c.period > 0 || p.closing {
+	if p.closing || c.period > 0 && len(c.target.endpoints) == 1 {
 		c.target.failures++
 		return
 	}
-	p.failedLocked(c.target, shared(c.target.server, cause), time.Now())
+	p.failedLocked(c, shared(c.endpoint.address, cause), time.Now())
 }
 
 func (c *connection) gone() {
@@ -216,6 +232,7 @@ func (c *connection) gone() {
 // forgetLocked frees the slot of c.
 func (p *Pool) forgetLocked(c *connection, why reason) {
 	delete(p.connections, c)
+	p.countLocked(c)
 	p.open--
 	if c.quitting {
 		p.quitting--

@@ -31,7 +31,7 @@ const classes = int(smtp.ClassState) + 1
 type Totals struct {
 	Dialled int64            `json:"dialled"` // dials begun
 	Reused  int64            `json:"reused"`  // times an idle connection was woken
-	Closed  map[string]int64 `json:"closed"`  // by reason: idle, messages, lifetime, connection-limit, login, room, lost, dial, pool
+	Closed  map[string]int64 `json:"closed"`  // by reason: idle, messages, lifetime, connection-limit, login, room, lost, dial, failback, pool
 
 	Accepted  int64 `json:"accepted"`
 	Rejected  int64 `json:"rejected"`

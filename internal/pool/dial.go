@@ -28,15 +28,22 @@ const (
 )
 
 // dialLocked opens a connection in a goroutine of its own.
-func (p *Pool) dialLocked(t *target) {
+func (p *Pool) dialLocked(t *target, now time.Time) {
 	p.sateLocked(t)
-	c := &connection{pool: p, target: t, open: t.dial}
+	t.dialling++
+	p.openLocked(t, t.chooseLocked(now, p.config.Connections))
+}
+
+func (p *Pool) openLocked(t *target, e *endpoint) *connection {
+	c := &connection{pool: p, target: t, endpoint: e, open: e.dial}
 	c.drive = c.run
 	p.connections[c] = struct{}{}
 	p.open++
-	t.dialling++
+	e.dialling++
+	e.dials++
 	p.count.dialled.Add(1)
 	p.goLocked(c.drive)
+	return c
 }
 
 // dial reports whether there is a connection now.
@@ -47,13 +54,13 @@ func (c *connection) dial() bool {
 	now := time.Now()
 	needsAuth := err == nil && conn.NeedsAuth()
 	if err != nil {
-		p.refusing(t, shared(t.server, err))
+		p.refusing(t, shared(c.endpoint.address, err))
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t.dialling--
+	c.dialledLocked()
 	if err != nil {
-		p.dialFailedLocked(c, shared(t.server, err), now)
+		p.dialFailedLocked(c, shared(c.endpoint.address, err), now)
 		return false
 	}
 	p.count.handshake.observe(now.Sub(began))
@@ -66,10 +73,13 @@ func (c *connection) dial() bool {
 		p.expires = told.CertificateExpires()
 	}
 	t.live++
+	c.endpoint.live++
+	t.serving = c.endpoint
 	c.setHungry(true)
 	if !needsAuth {
 		t.retryAt, t.shut = time.Time{}, false
 	}
+	p.trimIdleLocked() // if this one was beside the count
 	p.reviewHealthLocked(now)
 	return true
 }
@@ -89,17 +99,37 @@ func (p *Pool) dialFailedLocked(c *connection, err *smtp.Error, now time.Time) {
 	case smtp.ClassAuth:
 		p.refuseLocked(t, err, now)
 	case smtp.ClassConnectionLimit:
-		p.lowerLocked(min(p.capacity-1, p.open), err, now)
-		p.failedLocked(t, err, now)
+		if c.endpoint.live > 0 || len(t.endpoints) == 1 {
+			p.lowerLocked(min(p.capacity-1, p.usedLocked()), err, now)
+		}
+		p.failedLocked(c, err, now)
 	default:
-		p.failedLocked(t, err, now)
+		p.disperseLocked(err, now)
+		p.failedLocked(c, err, now)
 	}
 	p.dispatchAllLocked(now)
 }
 
-// failedLocked books a failed dial or login and fails who wait if nothing is
-// left that could serve them.
-func (p *Pool) failedLocked(t *target, err *smtp.Error, now time.Time) {
+// failedLocked books a failed dial or login. Where no other server is left to try
+// it is one of the whole target.
+func (p *Pool) failedLocked(c *connection, err *smtp.Error, now time.Time) {
+	t := c.target
+	if len(t.endpoints) > 1 {
+		c.endpoint.failedLocked(err, now)
+		if t.elsewhereLocked(now) {
+			p.reviewHealthLocked(now)
+			return // whoever dispatches next dials another one
+		}
+		err = t.everywhereLocked(err)
+	}
+	p.targetFailedLocked(t, err, now)
+	for _, e := range t.endpoints {
+		e.retryAt = earlier(e.retryAt, t.retryAt)
+	}
+}
+
+// targetFailedLocked fails who wait if nothing is left that could serve them.
+func (p *Pool) targetFailedLocked(t *target, err *smtp.Error, now time.Time) {
 	t.failures++
 	t.failure = err
 	if !now.Before(t.retryAt) {
@@ -109,7 +139,7 @@ func (p *Pool) failedLocked(t *target, err *smtp.Error, now time.Time) {
 		return // whoever dispatches next dials again
 	}
 	login := refusedLogin(err)
-	deserted := t.live == 0 && t.dialling == 0
+	deserted := t.deserted()
 	if deserted && err.Class == smtp.ClassConnectionLimit && t.waves < p.config.MaxTries {
 		// Others have the connections that there are: they end, too. That all of ours
 		// were refused at a time is one answer.
@@ -150,9 +180,9 @@ func (p *Pool) barredLocked(t *target, now time.Time) bool {
 		return true
 	}
 	if !now.Before(t.retryAt) {
-		return false
+		return p.noneToDialLocked(t, now)
 	}
-	if t.shut && t.live == 0 && t.dialling == 0 {
+	if t.shut && t.deserted() {
 		p.failAllLocked(t, t.failure)
 		return true
 	}
@@ -166,8 +196,13 @@ func (t *target) patientLocked(now time.Time) bool {
 	return t.shut && t.failures > 0 && now.Before(t.retryAt)
 }
 
-// workedLocked ends an outage of t.
-func (p *Pool) workedLocked(t *target, now time.Time) {
+// workedLocked ends an outage of t, and of the server that was reached.
+func (p *Pool) workedLocked(c *connection, now time.Time) {
+	p.targetWorkedLocked(c.target, now)
+	p.endpointWorkedLocked(c.target, c.endpoint, now)
+}
+
+func (p *Pool) targetWorkedLocked(t *target, now time.Time) {
 	if t.outage != (outage{}) {
 		t.outage = outage{}
 		p.reviewHealthLocked(now)

@@ -1,6 +1,9 @@
 package pool
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // turn is how many messages the only connection of a target carries before it
 // makes room for a target that has none.
@@ -12,10 +15,8 @@ func (p *Pool) dispatchLocked(t *target, now time.Time) {
 	if t.line.n == 0 || p.closing || p.blocked || t.refused != nil || t.wantsLocked() <= 0 {
 		return
 	}
-	if n := len(t.idle); n > 0 {
-		c := t.idle[n-1]
-		t.idle[n-1] = nil
-		t.idle = t.idle[:n-1]
+	if len(t.idle) > 0 {
+		c := t.takeIdleLocked()
 		p.count.reused.Add(1)
 		p.driveLocked(c)
 		return
@@ -23,11 +24,24 @@ func (p *Pool) dispatchLocked(t *target, now time.Time) {
 	if t.wantsLocked() <= t.dialling+len(t.gated) || p.barredLocked(t, now) {
 		return
 	}
-	if p.open >= p.capacity {
+	if p.usedLocked() >= p.capacity {
 		p.makeRoomLocked(t)
 		return
 	}
-	p.dialLocked(t)
+	p.dialLocked(t, now)
+}
+
+// takeIdleLocked takes the idle connection that was used last, of the best server.
+func (t *target) takeIdleLocked() *connection {
+	at := len(t.idle) - 1
+	for i := at - 1; i >= 0 && len(t.endpoints) > 1; i-- {
+		if t.idle[i].endpoint.priority < t.idle[at].endpoint.priority {
+			at = i
+		}
+	}
+	c := t.idle[at]
+	t.idle = slices.Delete(t.idle, at, at+1)
+	return c
 }
 
 // dispatchAllLocked follows a freed slot. Who starves comes first, then who has
@@ -35,7 +49,7 @@ func (p *Pool) dispatchLocked(t *target, now time.Time) {
 func (p *Pool) dispatchAllLocked(now time.Time) {
 	for _, first := range []func(*target) bool{
 		func(t *target) bool { return t.starved },
-		func(t *target) bool { return t.live+t.dialling == 0 },
+		func(t *target) bool { return t.deserted() },
 		func(*target) bool { return true },
 	} {
 		for _, t := range p.targets {
@@ -49,7 +63,7 @@ func (p *Pool) dispatchAllLocked(now time.Time) {
 // makeRoomLocked closes an idle connection of another target, unless a slot is
 // being freed anyway. Where none is idle, t starves until a busy one yields.
 func (p *Pool) makeRoomLocked(t *target) {
-	if p.open-p.quitting < p.capacity {
+	if p.stayingLocked() < p.capacity {
 		return
 	}
 	var oldest *connection
@@ -81,7 +95,7 @@ func (p *Pool) sateLocked(t *target) {
 
 // yieldLocked says whether c shall make room for a target that starves.
 func (p *Pool) yieldLocked(c *connection) bool {
-	if p.starving == 0 || p.open-p.quitting < p.capacity {
+	if p.starving == 0 || p.stayingLocked() < p.capacity {
 		return false
 	}
 	return c.target.live > 1 || c.carried >= turn
@@ -94,8 +108,8 @@ func (p *Pool) warmLocked(now time.Time) {
 	if t == nil || p.closing || t.refused != nil || t.failures > 0 {
 		return
 	}
-	for t.live+t.dialling < p.config.MinIdle && p.open < p.capacity {
-		p.dialLocked(t)
+	for t.live+t.dialling < p.config.MinIdle && p.usedLocked() < p.capacity && !p.noneToDialLocked(t, now) {
+		p.dialLocked(t, now)
 	}
 	if p.config.MinIdle > 0 {
 		p.sweepLaterLocked(now)

@@ -23,8 +23,12 @@ type server struct {
 	// verdict, if set, decides on the n-th message of a connection. A nil Result
 	// accepts it.
 	verdict func(c *fakeConn, n int, tx *smtp.Transaction) *smtp.Result
-	ahead   bool          // ask for the next message while one is under way
-	lull    time.Duration // between the end of a message and asking for the next
+	ahead   bool // ask for the next message while one is under way
+	// silent, if set, keeps answers back until it is closed; dials too if
+	// dialLimit, after which they fail, is set.
+	silent    chan struct{}
+	dialLimit time.Duration
+	lull      time.Duration // between the end of a message and asking for the next
 
 	mu sync.Mutex
 	seen
@@ -70,6 +74,9 @@ func (s *server) dial(ctx context.Context) (pool.Conn, error) {
 	dialErr := s.dialErr
 	s.mu.Unlock()
 	err := wait(ctx, nil, s.dialTime)
+	if err == nil {
+		err = s.dialSilence(ctx)
+	}
 	if err == nil && dialErr != nil {
 		err = dialErr(n)
 	}
@@ -82,6 +89,42 @@ func (s *server) dial(ctx context.Context) (pool.Conn, error) {
 	c := &fakeConn{server: s, id: n, cut: make(chan struct{}), needsAuth: s.auth}
 	s.conns = append(s.conns, c)
 	return c, nil
+}
+
+// dialSilence is how a dial fares while the server says nothing.
+func (s *server) dialSilence(ctx context.Context) error {
+	s.mu.Lock()
+	gate, limit := s.silent, s.dialLimit
+	s.mu.Unlock()
+	if gate == nil || limit == 0 {
+		return nil
+	}
+	select {
+	case <-gate:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(limit):
+		return &smtp.Error{Phase: smtp.PhaseConnect, Class: smtp.ClassTimeout, Err: context.DeadlineExceeded}
+	}
+}
+
+// speak waits until the server says something.
+func (c *fakeConn) speak(ctx context.Context) error {
+	c.mu.Lock()
+	gate := c.silent
+	c.mu.Unlock()
+	if gate == nil {
+		return nil
+	}
+	select {
+	case <-gate:
+		return nil
+	case <-c.cut:
+		return errCut
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 var errCut = errors.New("connection cut")
@@ -206,6 +249,9 @@ func (c *fakeConn) serve(ctx context.Context, tx *smtp.Transaction) error {
 	c.mu.Unlock()
 	if err == nil {
 		err = wait(ctx, c.cut, c.sendTime/2)
+	}
+	if err == nil {
+		err = c.speak(ctx)
 	}
 	tx.MailReplied()
 	var r *smtp.Result

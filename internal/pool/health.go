@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kaizenmail/kaizen/internal/limit"
@@ -28,6 +29,7 @@ const (
 	CauseOutage            // no connection can be made, and none is open
 	CauseQuota             // an allowance is used up
 	CauseTrouble           // no further connection can be made
+	CauseFailover          // one of several servers cannot be used
 	CauseThrottled         // the server takes messages slower than they come
 	CauseConnections       // the server takes fewer connections than wanted
 )
@@ -46,6 +48,17 @@ type Health struct {
 	Expires  time.Time
 	Accepted time.Time // when a message was last accepted
 	Learned  Learned
+	Servers  []ServerHealth // if there are several, those of the lowest priority first
+}
+
+// ServerHealth is how one of several servers is doing.
+type ServerHealth struct {
+	Address          string
+	Priority, Weight int
+	Connections      int         // that are open and in use for it
+	Failure          *smtp.Error // why it is not used; nil while it is
+	Since            time.Time   // of that
+	NextProbe        time.Time   // it is not asked before
 }
 
 // Learned is what a server was seen to take, and by what we know. Zero numbers
@@ -81,6 +94,7 @@ type told struct {
 	condition Condition
 	cause     Cause
 	expiring  bool
+	failing   uint64 // which of the servers
 	since     time.Time
 }
 
@@ -99,7 +113,7 @@ func (p *Pool) reviewHealthLocked(now time.Time) {
 		return // what fails now does so because of that
 	}
 	h := p.diagnoseLocked(now)
-	is := told{h.Condition, h.Cause, h.Expiring(now), p.told.since}
+	is := told{h.Condition, h.Cause, h.Expiring(now), h.failing(), p.told.since}
 	if h.Condition != p.told.condition {
 		is.since = now
 	}
@@ -123,6 +137,7 @@ func (p *Pool) diagnoseLocked(now time.Time) Health {
 		return h
 	}
 	h.Server = t.server
+	p.diagnoseServersLocked(&h, t)
 	switch {
 	case t.refused != nil:
 		h.blame(Down, CauseLogin, t.refused, "the login was refused")
@@ -135,6 +150,8 @@ func (p *Pool) diagnoseLocked(now time.Time) Health {
 	case t.failure != nil:
 		h.blame(Degraded, CauseTrouble, t.failure, "no further connection can be made")
 		h.NextProbe = t.retryAt
+	case h.failing() != 0:
+		h.blameServers()
 	default:
 		p.diagnoseLimitsLocked(&h, now)
 	}
@@ -205,6 +222,35 @@ func (p *Pool) lowerLocked(capacity int, why *smtp.Error, now time.Time) {
 	p.reviewHealthLocked(now)
 }
 
+// crowd is what the capacity was before a server turned connections away that it
+// had taken. Pool.mu guards it.
+type crowd struct {
+	before int
+	at     time.Time // of the first of them
+}
+
+// leaving is how long a server may take to shut down.
+const leaving = 10 * time.Second
+
+func (c *crowd) grewLocked(capacity int, now time.Time) {
+	if now.Sub(c.at) > leaving {
+		c.before, c.at = capacity, now
+	}
+}
+
+// disperseLocked takes it back that there were too many connections if the server
+// does not even listen now: it was shutting down, which it tells by 421 as well
+// (RFC 5321 §3.8).
+func (p *Pool) disperseLocked(err *smtp.Error, now time.Time) {
+	if err.Phase > smtp.PhaseConnect || err.Class != smtp.ClassConnect || p.crowd.before <= p.capacity || now.Sub(p.crowd.at) > leaving {
+		return
+	}
+	p.capacity = min(p.crowd.before, p.config.Connections)
+	p.crowd = crowd{}
+	p.learned.Connections, p.learned.ConnectionsReason, p.learned.ConnectionsAt = 0, "", time.Time{}
+	p.learnLocked()
+}
+
 // raiseLocked allows one connection more after a minute of success.
 func (p *Pool) raiseLocked(now time.Time) {
 	if p.capacity >= p.config.Connections || now.Sub(p.capacityAt) < time.Minute {
@@ -267,4 +313,46 @@ func (p *Pool) recallLocked(l Learned, now time.Time) {
 	if l.Messages > 0 && now.Sub(l.MessagesAt) < ForgetAfter {
 		p.learned.Messages, p.learned.MessagesReason, p.learned.MessagesAt = l.Messages, l.MessagesReason, l.MessagesAt
 	}
+}
+
+// diagnoseServersLocked tells of each server, if there are several.
+func (p *Pool) diagnoseServersLocked(h *Health, t *target) {
+	if len(t.endpoints) == 1 {
+		return
+	}
+	for _, e := range t.endpoints {
+		s := ServerHealth{Address: e.address, Priority: e.priority, Weight: e.weight, Connections: e.live}
+		if e.failure != nil {
+			s.Failure, s.Since, s.NextProbe = e.failure, e.since, e.retryAt
+		}
+		h.Servers = append(h.Servers, s)
+	}
+	if t.serving != nil {
+		h.Server = t.serving.address
+	}
+}
+
+// failing has a bit for each server that is not used.
+func (h *Health) failing() (bits uint64) {
+	for i, s := range h.Servers {
+		if s.Failure != nil {
+			bits |= 1 << (i % 64)
+		}
+	}
+	return bits
+}
+
+// blameServers says which servers are out, and who stands in.
+func (h *Health) blameServers() {
+	var out []string
+	for _, s := range h.Servers {
+		if s.Failure == nil {
+			continue
+		}
+		if out = append(out, s.Failure.Error()); h.Err == nil {
+			h.Err, h.NextProbe = s.Failure, s.NextProbe
+		}
+	}
+	h.Condition, h.Cause = Degraded, CauseFailover
+	h.Reason = "a server cannot be used, others serve: " + strings.Join(out, "; ")
 }

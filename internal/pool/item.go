@@ -29,6 +29,22 @@ type Target struct {
 	// Dial opens a connection that has not logged in yet. Its context ends when
 	// the pool closes; it bounds its own time.
 	Dial func(ctx context.Context) (Conn, error)
+
+	// Priority and Weight are those of Server among the Others: servers of the
+	// lowest priority are used, and as many of their connections as their weight
+	// says; those of the next one while none of them can be reached (RFC 2782).
+	Priority, Weight int
+	Others           []Server
+	// Patience is how long a server may be silent while messages wait for its
+	// answer before others are used, if there are any. Default 10 s.
+	Patience time.Duration
+}
+
+// Server is one of several that a target may be reached by.
+type Server struct {
+	Address          string // host:port, different from those of the others
+	Priority, Weight int    // a weight below 1 is 1
+	Dial             func(ctx context.Context) (Conn, error)
 }
 
 // Priority orders the waiting line; within one, arrival does.
@@ -84,4 +100,11 @@ type Waited struct {
 	// the line; Limit is the window that did so last.
 	Rate  time.Duration
 	Limit limit.Rate
+}
+
+func (w *Waited) add(other Waited) {
+	w.Total, w.Rate = w.Total+other.Total, w.Rate+other.Rate
+	if w.Limit == (limit.Rate{}) {
+		w.Limit = other.Limit
+	}
 }

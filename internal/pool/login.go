@@ -54,7 +54,7 @@ func (c *connection) checkLogin() {
 		p.tellLocked(func() { p.config.OnProven(key) })
 	}
 	c.target.proven = true
-	p.workedLocked(c.target, time.Now())
+	p.workedLocked(c, time.Now())
 	p.endLoginLocked(c)
 }
 
@@ -69,7 +69,7 @@ func (c *connection) loginFailed(err error) {
 	}
 	p, t := c.pool, c.target
 	if !c.heeded {
-		p.refusing(t, shared(t.server, c.authErr))
+		p.refusing(t, shared(c.endpoint.address, c.authErr))
 	}
 	now := time.Now()
 	p.mu.Lock()
@@ -82,12 +82,12 @@ func (c *connection) loginFailed(err error) {
 	}
 	p.closeGateLocked(t)
 	p.endLoginLocked(c)
-	cause := shared(t.server, c.authErr)
+	cause := shared(c.endpoint.address, c.authErr)
 	if cause.Class == smtp.ClassAuth {
 		p.refuseLocked(t, cause, now)
 		return
 	}
-	p.failedLocked(t, cause, now)
+	p.failedLocked(c, cause, now)
 	p.dispatchLocked(t, now)
 }
 
@@ -144,7 +144,10 @@ func (p *Pool) Resume(key string) {
 	p.reopenLocked(now)
 	if t := p.targets[key]; t != nil {
 		t.refused = nil
-		p.workedLocked(t, now)
+		p.targetWorkedLocked(t, now)
+		for _, e := range t.endpoints {
+			e.retryAt = time.Time{}
+		}
 		p.reviewHealthLocked(now)
 		p.dispatchLocked(t, now)
 	}

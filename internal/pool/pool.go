@@ -91,9 +91,11 @@ type Pool struct {
 	waiting     int
 
 	open, quitting int // slots in use, and those of them about to be freed
+	beside         int // slots in use that do not count, and are not about to be freed
 	starving       int // targets without any connection for want of room
 	capacity       int // what the server lets us have, up to Connections
 	capacityAt     time.Time
+	crowd          crowd
 	learned        Learned
 	quota          quotaGate
 
@@ -143,14 +145,21 @@ func New(config Config) *Pool {
 // If ctx ends while the message can still be taken back, it is not sent; later,
 // the outcome is unknown and Config.OnLate hears the rest.
 func (p *Pool) Send(ctx context.Context, t Target, item Item) (*smtp.Result, Waited, error) {
-	r, waited, err := p.send(ctx, t, item)
+	r, waited, err := p.send(ctx, t, item, 0)
+	if m, ok := err.(moved); ok {
+		before := waited
+		r, waited, err = p.send(ctx, t, item, uint64(m))
+		waited.add(before)
+	}
 	if err != nil {
 		p.count.failed(err)
 	}
 	return r, waited, err
 }
 
-func (p *Pool) send(ctx context.Context, t Target, item Item) (*smtp.Result, Waited, error) {
+// send is a stay of a message in line and on connections. One that has no place
+// yet, which is 0, may be told to come again: see moved.
+func (p *Pool) send(ctx context.Context, t Target, item Item, place uint64) (*smtp.Result, Waited, error) {
 	if ctx.Err() != nil {
 		p.count.notSent.Add(1)
 		p.count.canceled.Add(1)
@@ -162,6 +171,7 @@ func (p *Pool) send(ctx context.Context, t Target, item Item) (*smtp.Result, Wai
 		return nil, Waited{}, unfit(t.Server, err)
 	}
 	w := p.newWaiter(item)
+	w.arrival, w.steady = place, place > 0
 	p.mu.Lock()
 	if err := p.enqueueLocked(w, t, now); err != nil {
 		p.mu.Unlock()
@@ -192,10 +202,8 @@ func (p *Pool) Restrict(connections, messages int) {
 // trimIdleLocked says goodbye to idle connections beyond Config.Connections.
 func (p *Pool) trimIdleLocked() {
 	for _, t := range p.targets {
-		for len(t.idle) > 0 && p.open-p.quitting > p.config.Connections {
-			c := t.idle[0]
-			t.idle = t.idle[1:]
-			p.retireLocked(c, closedForRoom)
+		for len(t.idle) > 0 && p.stayingLocked() > p.config.Connections {
+			p.retireLocked(t.giveUpIdleLocked(), closedForRoom)
 		}
 	}
 }
@@ -214,12 +222,15 @@ func (p *Pool) enqueueLocked(w *waiter, to Target, now time.Time) error {
 	if p.waiting >= p.config.MaxWaiting {
 		return waitError(to.Server, smtp.ClassBusy, busyError(p.waiting))
 	}
-	p.arrivals++
-	w.target, w.arrival = t, p.arrivals
+	if w.target = t; w.arrival == 0 {
+		p.arrivals++
+		w.arrival = p.arrivals
+	}
 	p.joinLocked(w, now)
 	if p.blocked && t.line.head() == w {
 		p.blocked = false // it may fit where the former head did not
 	}
+	p.watchLocked(t, now)
 	p.dispatchLocked(t, now)
 	if p.config.MinIdle > 0 {
 		p.warmLocked(now)

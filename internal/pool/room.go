@@ -48,7 +48,7 @@ func (p *Pool) Room(key string, depth, own int) Room {
 		r.Messages = max(1-busy, 0) // one finds out whether it goes on
 		return r
 	}
-	free := p.capacity*depth - busy
+	free := p.capacity*depth - busy + p.stuckLocked()
 	slots := p.config.Limiter.Room(now, limit.Message(1, 0), free+waiting) - waiting
 	r.Messages = max(min(free, slots), min(1-waiting, free), 0)
 	r.Slots = slots >= r.Messages

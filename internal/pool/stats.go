@@ -13,12 +13,13 @@ const (
 	closedForRoom         // another target of the pool needed its place
 	closedLost            // it broke
 	closedDial            // it never came about
+	closedFailback        // a better server is back
 	closedPool            // the pool was closed
 	reasons
 )
 
 var reasonNames = [reasons]string{"open", "idle", "messages", "lifetime", "connection-limit",
-	"login", "room", "lost", "dial", "pool"}
+	"login", "room", "lost", "dial", "failback", "pool"}
 
 // Stats is a moment of a pool, and what its [Counters] have counted.
 type Stats struct {
@@ -37,6 +38,7 @@ type Moment struct {
 	Busy     int `json:"busy"`     // now
 	Idle     int `json:"idle"`     // now
 	Quitting int `json:"quitting"` // now
+	Stranded int `json:"stranded"` // now: they wait for a server that is silent, or failed, and do not count
 
 	Capacity     int `json:"capacity"`      // now: connections the server lets us have, as learned
 	SessionLimit int `json:"session_limit"` // now: messages on a connection, as learned; 0: not learned
@@ -49,7 +51,7 @@ func (p *Pool) Stats() Stats { return Stats{p.Moment(), p.count.Totals()} }
 func (p *Pool) Moment() Moment {
 	p.mu.Lock()
 	s := Moment{
-		Waiting: p.waiting, Open: p.open, Quitting: p.quitting,
+		Waiting: p.waiting, Open: p.usedLocked(), Quitting: p.quitting, Stranded: p.beside,
 		Capacity: p.capacity, SessionLimit: p.learned.Messages,
 	}
 	for _, t := range p.targets {

@@ -21,6 +21,9 @@ func (c *connection) next(ahead bool) *smtp.Transaction {
 	w.state, w.conn, w.slot, w.taken = handedOut, c, slot, now
 	w.addWaited(now)
 	c.probing = p.quota.probe == w
+	if len(c.target.endpoints) > 1 {
+		p.followLocked(c, w, now)
+	}
 	p.count.wait.observe(now.Sub(w.queued))
 	c.setHungry(false)
 	c.inFlight++
@@ -76,6 +79,7 @@ func (p *Pool) pullLocked(c *connection, ahead bool, now time.Time) (*waiter, li
 func (c *connection) finished(w *waiter, r *smtp.Result) (repeated bool) {
 	c.inFlight--
 	c.pool.inFlight.Add(-1)
+	c.pool.unfollow(c, w, r)
 	c.pool.count.tried(r)
 	c.checkLogin()
 	c.paced(w, r)
@@ -128,7 +132,7 @@ func (c *connection) proved() {
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
 	if c.authErr == nil {
-		c.pool.workedLocked(c.target, time.Now())
+		c.pool.workedLocked(c, time.Now())
 	}
 }
 
@@ -144,7 +148,7 @@ func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
 		p.exhaustedLocked(r.Err, w, after, now)
 		return false
 	case refusedLogin(r.Err), k == smtp.ClassConnectionLimit, k == smtp.ClassSessionLimit:
-		p.refusing(c.target, shared(c.target.server, r.Err))
+		p.refusing(c.target, shared(c.endpoint.address, r.Err))
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.heedLocked(c, r.Err, now)
@@ -176,13 +180,17 @@ func (p *Pool) heedLocked(c *connection, err *smtp.Error, now time.Time) {
 	switch err.Class {
 	case smtp.ClassAuth:
 		c.authErr, c.heeded, c.retire = err, true, closedLogin
-		p.refuseLocked(c.target, shared(c.target.server, err), now)
+		p.refuseLocked(c.target, shared(c.endpoint.address, err), now)
 	case smtp.ClassAuthTemporary, smtp.ClassQuota, smtp.ClassRate: // the latter two of a login
 		c.authErr, c.retire = err, closedLogin
+		if len(c.target.endpoints) > 1 {
+			c.endpoint.failedLocked(shared(c.endpoint.address, err), now)
+		}
 	case smtp.ClassConnectionLimit:
 		c.retire = closedLimit
 		// A server that hangs up on an idle client says 421 too: no sign of crowding.
 		if stale := c.rested && c.period == 1; !stale {
+			p.crowd.grewLocked(p.capacity, now)
 			p.lowerLocked(p.capacity-1, err, now)
 		}
 	case smtp.ClassSessionLimit:

@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"sync/atomic"
 	"time"
 
@@ -17,17 +16,20 @@ type target struct {
 	hungry atomic.Int32
 
 	// Guarded by Pool.mu.
-	line     line
-	dial     func(ctx context.Context) (Conn, error)
-	used     time.Time
-	live     int // greeted and not quitting: gated, busy or idle
-	dialling int
-	idle     []*connection // last in, first out; so the first is the oldest
-	gated    []*connection
-	login    *connection // tries the credentials
-	proven   bool        // they have worked once
-	refused  *smtp.Error // they were refused for good
-	starved  bool        // counted in Pool.starving
+	line      line
+	endpoints []*endpoint // its servers, those of the lowest priority first
+	patience  time.Duration
+	serving   *endpoint // that was reached last
+	used      time.Time
+	live      int           // greeted and not quitting: gated, busy or idle; without those that are stranded
+	dialling  int           // without probing
+	probing   int           // dials that look whether a server is back
+	idle      []*connection // last in, first out; so the first is the oldest
+	gated     []*connection
+	login     *connection // tries the credentials
+	proven    bool        // they have worked once
+	refused   *smtp.Error // they were refused for good
+	starved   bool        // counted in Pool.starving
 	outage
 }
 
@@ -40,10 +42,10 @@ func (p *Pool) targetLocked(to Target, now time.Time) *target {
 		if len(p.targets) >= maxTargets {
 			p.forgetOneLocked()
 		}
-		t = &target{key: to.Key, server: to.Server}
+		t = newTarget(to)
 		p.targets[to.Key] = t
 	}
-	t.dial = to.Dial // it may know a newer access token
+	t.redial(to)
 	t.used = now
 	p.current = t
 	return t
@@ -52,7 +54,7 @@ func (p *Pool) targetLocked(to Target, now time.Time) *target {
 func (p *Pool) forgetOneLocked() {
 	var oldest *target
 	for _, t := range p.targets {
-		unused := t.line.n == 0 && t.live == 0 && t.dialling == 0
+		unused := t.line.n == 0 && !t.hasConnections()
 		if unused && (oldest == nil || t.used.Before(oldest.used)) {
 			oldest = t
 		}
@@ -67,7 +69,7 @@ func (t *target) unavailableLocked(now time.Time) error {
 	if t.refused != nil {
 		return t.refused
 	}
-	if t.shut && t.live == 0 && t.dialling == 0 && now.Before(t.retryAt) {
+	if t.shut && t.deserted() && now.Before(t.retryAt) {
 		return t.failure
 	}
 	return nil
@@ -82,4 +84,17 @@ func (p *Pool) failAllLocked(t *target, err error) {
 // wantsLocked is how many messages no connection is on its way for.
 func (t *target) wantsLocked() int {
 	return t.line.n - int(t.hungry.Load())
+}
+
+// deserted: no connection is open or on its way that could serve.
+func (t *target) deserted() bool { return t.live == 0 && t.dialling+t.probing == 0 }
+
+// hasConnections: a connection is open or on its way.
+func (t *target) hasConnections() bool {
+	for _, e := range t.endpoints {
+		if e.stranded > 0 {
+			return true
+		}
+	}
+	return !t.deserted()
 }

@@ -19,12 +19,16 @@ type waiter struct {
 	result   chan *smtp.Result // nil means err
 	replied  func()            // the transaction's MailReplied
 	finished func(*smtp.Result)
+	wrote    func(octets int64) // the transaction's Progress, where a server is watched
+	away     chan struct{}      // its server is silent: see leave
 
 	// Guarded by Pool.mu.
 	prev, next *waiter
 	arrival    uint64
 	state      waiterState
+	awaits     bool // it waits for the server's answer; guarded by the connection's watch
 	leaving    bool // the caller is going: no further try
+	steady     bool // it has left a silent server before
 	err        error
 	tx         *smtp.Transaction
 	queued     time.Time
@@ -58,8 +62,8 @@ const (
 func (p *Pool) newWaiter(item Item) *waiter {
 	w, _ := p.waiters.Get().(*waiter)
 	if w == nil {
-		w = &waiter{pool: p, result: make(chan *smtp.Result, 1)}
-		w.replied, w.finished = w.mailReplied, w.done
+		w = &waiter{pool: p, result: make(chan *smtp.Result, 1), away: make(chan struct{}, 1)}
+		w.replied, w.finished, w.wrote = w.mailReplied, w.done, w.progressed
 	}
 	w.item, w.use = item, item.use()
 	w.renew()
@@ -86,8 +90,12 @@ func (w *waiter) renew() {
 func (w *waiter) release() {
 	p := w.pool
 	w.item, w.target, w.err, w.tx, w.conn = Item{}, nil, nil, nil, nil
-	w.leaving, w.state, w.waited = false, inLine, Waited{}
-	w.tries, w.spared = 0, 0
+	w.leaving, w.steady, w.state, w.waited = false, false, inLine, Waited{}
+	w.arrival, w.tries, w.spared = 0, 0, 0
+	select {
+	case <-w.away:
+	default:
+	}
 	w.claim.Store(claimOpen)
 	p.waiters.Put(w)
 }
@@ -103,11 +111,17 @@ func (w *waiter) failLocked(err error) {
 
 // await blocks the caller until the message is settled or ctx ends.
 func (w *waiter) await(ctx context.Context) (*smtp.Result, Waited, error) {
-	select {
-	case r := <-w.result:
-		return w.settled(r)
-	case <-ctx.Done():
-		return w.abandon(ctx)
+	for {
+		select {
+		case r := <-w.result:
+			return w.settled(r)
+		case <-w.away:
+			if m, waited, ok := w.leave(); ok {
+				return nil, waited, m
+			}
+		case <-ctx.Done():
+			return w.abandon(ctx)
+		}
 	}
 }
 
@@ -171,7 +185,10 @@ func (w *waiter) addWaited(now time.Time) {
 
 // mailReplied is called when the server answers MAIL, which no server does that
 // has refused a login.
-func (w *waiter) mailReplied() { w.conn.checkLogin() }
+func (w *waiter) mailReplied() {
+	w.conn.watch.hear(w.conn.endpoint)
+	w.conn.checkLogin()
+}
 
 // done takes the outcome of a try, from the goroutine that drives the connection.
 // Only now does the rate slot begin to expire: some servers count a message at

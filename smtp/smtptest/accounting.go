@@ -58,7 +58,9 @@ type ConnectionInfo struct {
 	Number    int // from 1, in the order of acceptance
 	Opened    time.Time
 	Closed    time.Time // zero while open
+	Client    string    // address it came from; as net.Conn.RemoteAddr tells
 	TLS       bool
+	Resumed   bool   // with a TLS session of an earlier connection
 	Mechanism string // of the login; empty without one
 	User      string
 	Hello     string // what the client called itself

@@ -18,6 +18,7 @@ const (
 // Networks a server can listen on.
 const (
 	TCP    = "tcp"    // the loopback interface, unless Addr says otherwise
+	Unix   = "unix"   // a UNIX socket; Addr is its path
 	Memory = "memory" // buffered connections in memory, see [Pipe]
 )
 
@@ -34,7 +35,7 @@ func NoExtensions() []string { return []string{} }
 // The zero value is a modern server on the loopback interface that takes
 // everything and keeps accounts only.
 type Config struct {
-	Network string // TCP (default) or Memory
+	Network string // TCP (default), Unix or Memory
 	Addr    string // default 127.0.0.1:0; in memory localhost:25, or :465 with TLSImplicit
 	Name    string // what the server calls itself; default mx.example.com
 	// Buffer is how many octets a memory connection holds each way; default

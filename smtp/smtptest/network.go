@@ -18,10 +18,12 @@ func listen(c Config) (net.Listener, error) {
 			addr = "127.0.0.1:0"
 		}
 		return net.Listen("tcp", addr)
+	case Unix:
+		return net.Listen("unix", c.Addr)
 	case Memory:
 		return newMemoryListener(c), nil
 	}
-	return nil, fmt.Errorf("unknown network %q: want %q or %q", c.Network, TCP, Memory)
+	return nil, fmt.Errorf("unknown network %q: want %q, %q or %q", c.Network, TCP, Unix, Memory)
 }
 
 // memoryListener hands the server's ends of pipes to Accept.
@@ -71,7 +73,7 @@ func (s *Server) DialContext(ctx context.Context, _, _ string) (net.Conn, error)
 	}
 	memory, ok := s.listener.(*memoryListener)
 	if !ok {
-		return new(net.Dialer).DialContext(ctx, "tcp", s.Addr())
+		return new(net.Dialer).DialContext(ctx, s.listener.Addr().Network(), s.Addr())
 	}
 	return memory.dial(ctx)
 }

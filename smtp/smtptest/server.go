@@ -86,7 +86,7 @@ func (s *Server) prepare() (err error) {
 	return err
 }
 
-// Addr returns host:port.
+// Addr returns host:port, or the path of a UNIX socket.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 func (s *Server) accept() {

@@ -57,7 +57,7 @@ type session struct {
 }
 
 func newSession(s *Server, conn net.Conn, number int) *session {
-	l := &ledger{info: ConnectionInfo{Number: number, Opened: time.Now()}}
+	l := &ledger{info: ConnectionInfo{Number: number, Opened: time.Now(), Client: conn.RemoteAddr().String()}}
 	sess := &session{server: s, config: &s.config, words: &s.words, number: number, ledger: l, gone: make(chan struct{})}
 	sess.link = newLink(conn, l, s.config.Latency)
 	sess.conn = sess.link
@@ -149,7 +149,7 @@ func (s *session) handshake() error {
 		return err
 	}
 	s.secure, s.conn, s.in.source = secure, secure, secure
-	s.ledger.note(func(c *ConnectionInfo) { c.TLS = true })
+	s.ledger.note(func(c *ConnectionInfo) { c.TLS, c.Resumed = true, secure.ConnectionState().DidResume })
 	return nil
 }
 
