@@ -52,10 +52,10 @@ func (c *Conn) login(ctx context.Context) *Error {
 		case !renewed && c.renews(m, r):
 			renewed, names = true, []string{name}
 		default:
-			return c.loginRefused(r, refusedBecause(m))
+			return c.loginRefused(r, m)
 		}
 		if len(names) == 0 {
-			return c.loginRefused(r, refusedBecause(m))
+			return c.loginRefused(r, m)
 		}
 	}
 	return c.loginRefused(Reply{}, nil)
@@ -86,12 +86,15 @@ func plainOnly(names []string) []string {
 	return nil
 }
 
-func (c *Conn) loginRefused(r Reply, why error) *Error {
+func (c *Conn) loginRefused(r Reply, m Mechanism) *Error {
 	if r.IsZero() {
 		return &Error{Server: c.info.Server, Phase: PhaseAuth, Class: ClassAuth, Err: errors.New("no login mechanism was accepted")}
 	}
 	e := c.refused(PhaseAuth, r)
-	e.Outcome, e.Err = NotSent, why
+	e.Outcome, e.Err = NotSent, refusedBecause(m)
+	if _, ok := m.(*oauthMechanism); ok && e.Hint == hintPassword {
+		e.Hint = "the access token is of another account or without the right to send, or the mailbox permits no SMTP"
+	}
 	return e
 }
 

@@ -56,7 +56,7 @@ func TestTokenIsReplacedOnlyOnce(t *testing.T) {
 		refused := renewing(d, first, second)
 		c := d.dial()
 		err := c.Authenticate(t.Context())
-		if e := known(t, err); e.Class != smtp.ClassAuth || strings.Contains(err.Error(), "of-two-tokens") {
+		if e := known(t, err); e.Class != smtp.ClassAuth || strings.Contains(err.Error(), "of-two-tokens") || !strings.Contains(e.Hint, "the access token is of another account") {
 			t.Errorf("%v", e)
 		}
 		if s := d.server.Stats(); s.LoginsRefused != 2 || len(*refused) != 1 {

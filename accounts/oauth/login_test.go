@@ -195,10 +195,12 @@ func TestClientCredentials(t *testing.T) {
 	}
 }
 
-// key makes the key of a service account.
+var signing = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+// key is that of a service account.
 func key(t *testing.T) ([]byte, *rsa.PrivateKey) {
 	t.Helper()
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	private, err := signing()
 	must(t, err)
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	must(t, err)

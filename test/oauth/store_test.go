@@ -81,6 +81,32 @@ func TestClientSendsThroughExpiry(t *testing.T) {
 	}
 }
 
+// Stores that know nothing of each other are as processes are: they have only the
+// files in common.
+func TestProcessesAtOnceMakeOneRenewal(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	p.authority.library.lasting(ended)
+	p.login(t, p.store(t))
+	p.authority.library.lasting(5 * time.Minute)
+	var all sync.WaitGroup
+	for range 5 {
+		account, err := p.store(t).Account(t.Context(), "work")
+		must(t, err)
+		for range 10 {
+			all.Go(func() {
+				if token, err := account.Auth.Token(t.Context()); err != nil || !p.authority.takes(mailbox, token) {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	all.Wait()
+	if got := p.authority.renewed.Load(); got != 1 {
+		t.Errorf("%d renewals", got)
+	}
+}
+
 // What one process has got is used by the next, and the token before is gone.
 func TestNextProcessHasTheRotatedToken(t *testing.T) {
 	t.Parallel()
