@@ -17,23 +17,30 @@ import (
 )
 
 // Account is a server that relays for you, the login it wants and the limits it
-// sets. Only Host or Socket is required; [ParseURL] makes one of a URL.
+// sets; or a [Mailer] in place of a server. Only Host, Socket or Mailer is required;
+// [ParseURL] makes an account of a URL.
 //
 // An Account prints, logs and marshals without its secrets. (Package fmt does not
 // call methods of unexported fields: a type that keeps an Account in one needs a
 // Format method of its own.)
 //
-// Accounts of one Name (or, without names, of one host, port and user) are one
-// identity: they share limits, of which the stricter hold, and statistics. Among
-// them, those of the same server, TLS settings and credentials share connections.
+// Accounts of one Name (or, without names, of one host, port and user, or of one
+// mailer) are one identity: they share limits, of which the stricter hold, and
+// statistics. Among them, those of the same server, TLS settings and credentials
+// share connections.
 type Account struct {
 	// Name is how the account is called in errors, receipts and statistics, and
 	// what limits are kept by. Default: host, port and user name.
 	Name string
 
 	Host string
-	Port int          // default 587, or 465 with implicit TLS
-	TLS  smtp.TLSMode // default: implicit TLS on port 465, else STARTTLS required
+	Port int // default 587, or 465 with implicit TLS; 24 with LMTP
+	// LMTP speaks RFC 2033 with a server that delivers into mailboxes and answers
+	// for each recipient. Default: SMTP.
+	LMTP bool
+	// TLS is how connections are secured. Default: implicit TLS on port 465, else
+	// STARTTLS, required; with LMTP none on this machine, else STARTTLS, required.
+	TLS smtp.TLSMode
 	// TLSConfig replaces the default: system roots, TLS 1.2 or later. It must not
 	// be changed once the account was used. TLS sessions are resumed on the
 	// account's next connections, in a cache of its own unless this has one.
@@ -59,6 +66,11 @@ type Account struct {
 	// loopback: anyone on the way can read the password.
 	InsecureAuth bool
 
+	// Mailer takes the messages in place of a server: then Host is empty, and what
+	// concerns servers, logins and connections has no effect but for Limits:
+	// Connections is how many messages are handed over at a time.
+	Mailer Mailer
+
 	Limits Limits
 	Retry  Retry // of messages that were queued
 
@@ -67,7 +79,7 @@ type Account struct {
 	MaxLifetime time.Duration // of a pooled connection, ±10 %; default: no limit
 	MinIdle     int           // connections kept open and logged in; default 0
 
-	LocalName string     // what EHLO says; default: this machine's name if it has a domain, else [127.0.0.1]
+	LocalName string     // what EHLO or LHLO says; default: this machine's name if it has a domain, else [127.0.0.1]
 	MaxLevel  smtp.Level // the highest level used on the wire; default: look-ahead
 	// DialContext opens the connections below TLS, to the server or its proxy. It
 	// excludes LocalAddress. Default: a net.Dialer. Two
@@ -116,7 +128,7 @@ func (a *Account) label() string {
 	if a.Name != "" {
 		return a.Name
 	}
-	label := a.config().Address()
+	label := a.address()
 	if user := a.shownUser(); user != "" {
 		label = user + "@" + label
 	}
@@ -127,7 +139,7 @@ func (a *Account) label() string {
 // secret itself: some providers take a token as both user name and password.
 func (a *Account) shownUser() string {
 	auth := a.auth()
-	if auth == nil {
+	if auth == nil || a.Mailer != nil {
 		return ""
 	}
 	if auth.Username != "" && auth.Username == auth.Password {
@@ -148,7 +160,7 @@ func (a *Account) auth() *smtp.Auth {
 }
 
 func (a *Account) config() smtp.Config {
-	return smtp.Config{Host: a.Host, Port: a.Port, TLS: a.TLS, TLSConfig: a.TLSConfig,
+	return smtp.Config{Host: a.Host, Port: a.Port, LMTP: a.LMTP, TLS: a.TLS, TLSConfig: a.TLSConfig,
 		Socket: a.Socket, Proxy: a.Proxy, LocalAddress: a.LocalAddress, PinnedKeys: a.PinnedKeys,
 		LocalName: a.LocalName, Auth: a.auth(), InsecureAuth: a.InsecureAuth, Timeouts: a.Timeouts,
 		MaxLevel: a.MaxLevel, DialContext: a.DialContext, Trace: a.Trace}
@@ -178,8 +190,12 @@ func (l *Limits) equal(other *Limits) bool {
 // connection of the old one, while limits and health stay with the label.
 func (a *Account) connectionKey() string {
 	h := sha256.New()
+	if a.Mailer != nil {
+		fmt.Fprintf(h, "mailer %q", a.Mailer.String())
+		return string(h.Sum(nil))
+	}
 	fingerprint := a.auth().Fingerprint()
-	fmt.Fprintf(h, "%q %d %q %d %t %x ", a.config().Address(), a.TLS, a.LocalName, a.MaxLevel, a.InsecureAuth, fingerprint)
+	fmt.Fprintf(h, "%q %t %d %q %d %t %x ", a.config().Address(), a.LMTP, a.TLS, a.LocalName, a.MaxLevel, a.InsecureAuth, fingerprint)
 	fmt.Fprintf(h, "%x ", reflect.ValueOf(a.DialContext).Pointer())
 	fmt.Fprintf(h, "%q %q %q %q ", a.Host, a.Proxy, a.LocalAddress, a.PinnedKeys)
 	fmt.Fprintf(h, "%+v ", a.Servers)
@@ -199,12 +215,13 @@ type shown struct {
 	Name     string   `json:"name,omitempty"`
 	Server   string   `json:"server"`
 	Servers  []string `json:"servers,omitempty"` // all, if there are several
+	LMTP     bool     `json:"lmtp,omitempty"`
 	Username string   `json:"username,omitempty"`
 	Limits   Limits   `json:"limits"`
 }
 
 func (a *Account) shown() shown {
-	s := shown{Name: a.Name, Server: a.config().Address(), Username: a.shownUser(), Limits: a.Limits}
+	s := shown{Name: a.Name, Server: a.address(), LMTP: a.LMTP, Username: a.shownUser(), Limits: a.Limits}
 	if len(a.Servers) > 0 {
 		s.Servers = a.addresses()
 	}
@@ -225,11 +242,11 @@ func (a Account) MarshalJSON() ([]byte, error) { return json.Marshal(a.shown()) 
 // same reports whether two accounts are reached in the same way, without the
 // cost of a fingerprint.
 func (a *Account) same(b *Account) bool {
-	return a.Name == b.Name && a.Host == b.Host && a.Port == b.Port && a.TLS == b.TLS && a.TLSConfig == b.TLSConfig &&
+	return a.Name == b.Name && a.Host == b.Host && a.Port == b.Port && a.LMTP == b.LMTP && a.TLS == b.TLS && a.TLSConfig == b.TLSConfig &&
 		a.Socket == b.Socket && a.Proxy == b.Proxy && a.LocalAddress == b.LocalAddress && slices.Equal(a.PinnedKeys, b.PinnedKeys) &&
 		a.Username == b.Username && a.Password == b.Password && a.Auth == b.Auth &&
 		a.InsecureAuth == b.InsecureAuth && a.LocalName == b.LocalName && a.MaxLevel == b.MaxLevel &&
 		slices.Equal(a.Servers, b.Servers) && a.Trace == b.Trace && a.Timeouts == b.Timeouts &&
 		reflect.ValueOf(a.DialContext).Pointer() == reflect.ValueOf(b.DialContext).Pointer() &&
-		a.Limits.equal(&b.Limits)
+		sameMailer(a.Mailer, b.Mailer) && a.Limits.equal(&b.Limits)
 }

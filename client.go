@@ -19,7 +19,7 @@ type Config struct {
 	// Logger is told what nobody else is: late verdicts, limits that differ, a
 	// Close that takes long. It never sees a credential. Default: nothing is logged.
 	Logger *slog.Logger
-	// Accounts resolves an Account that has a Name and no Host.
+	// Accounts resolves an Account that has a Name and neither Host nor Mailer.
 	Accounts AccountResolver
 	// DrainTimeout is how long Close waits for what is in flight. Default 30 s;
 	// negative: not at all.
@@ -101,8 +101,8 @@ func (c *Client) Format(f fmt.State, _ rune) { fmt.Fprint(f, "kaizen client") }
 
 // resolve completes an account that is only a name.
 func (c *Client) resolve(ctx context.Context, a Account) (Account, error) {
-	if a.Host != "" || a.Socket != "" {
-		return a, nil
+	if a.complete() {
+		return a, a.ambiguous()
 	}
 	if a.Name == "" || c.config.Accounts == nil {
 		return a, noHost(a.Name)
@@ -114,21 +114,21 @@ func (c *Client) resolve(ctx context.Context, a Account) (Account, error) {
 	if found.Name == "" {
 		found.Name = a.Name
 	}
-	if found.Host == "" && found.Socket == "" {
+	if !found.complete() {
 		return found, noHost(found.Name)
 	}
-	return found, nil
+	return found, found.ambiguous()
 }
 
 func noHost(name string) *Error {
 	return &Error{Account: name, Phase: smtp.PhaseWaiting, Class: ErrConnect, Err: errors.New("the account has no host"),
-		Hint: "set Account.Host or Socket, or Config.Accounts to find accounts by name"}
+		Hint: "set Account.Host, Socket or Mailer, or Config.Accounts to find accounts by name"}
 }
 
 var errClientClosed = errors.New("the client is closed")
 
 func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
-	server, memory, k := a.config().Address(), l.recent.memories, l.keeper
+	server, memory, k, lmtp := a.address(), l.recent.memories, l.keeper, a.LMTP
 	learned, paused := k.recall(server)
 	return pool.Config{
 		Learned: learned, Paused: paused,
@@ -145,7 +145,9 @@ func (c *Client) poolConfig(l *lane, a *Account) pool.Config {
 		OnLearned: func(learned pool.Learned) { k.learn(server, learned) },
 		OnPause:   k.paused,
 		OnHealth: func(h pool.Health) {
-			c.healthChanged(healthOf(l.name, h, memory))
+			changed := healthOf(l.name, h, memory)
+			changed.LMTP = lmtp
+			c.healthChanged(changed)
 			c.deliveries.wake(l.name)
 		},
 		OnHold: func(by limit.Rate, until time.Time) {

@@ -468,7 +468,7 @@ func TestAccountsByName(t *testing.T) {
 	}
 	for name, says := range map[string]string{
 		"play":   "account play: find the account: unheard of",
-		"hollow": "account hollow: the account has no host (set Account.Host or Socket, or Config.Accounts to find accounts by name)",
+		"hollow": "account hollow: the account has no host (set Account.Host, Socket or Mailer, or Config.Accounts to find accounts by name)",
 	} {
 		a := kaizen.Account{Name: name}
 		_, sent := client.Send(t.Context(), a, note("1"))

@@ -173,7 +173,7 @@ func TestErrorsMarshalWithTheirRecipients(t *testing.T) {
 	octets, jerr := json.Marshal(err)
 	const want = `{"account":"work","server":"localhost:25","phase":"rcpt","class":"recipient","outcome":"rejected",` +
 		`"reply":{"code":550,"enhanced":"5.1.1","text":"No such user"},` +
-		`"recipients":[{"address":"bob@example.net","outcome":"rejected","class":"recipient","reply":{"code":550,"enhanced":"5.1.1","text":"No such user"}}]}`
+		`"recipients":[{"address":"bob@example.net","outcome":"rejected","class":"recipient","phase":"rcpt","reply":{"code":550,"enhanced":"5.1.1","text":"No such user"}}]}`
 	if jerr != nil || string(octets) != want {
 		t.Errorf("%v\ngot  %s\nwant %s", jerr, octets, want)
 	}

@@ -64,6 +64,7 @@ var causes = [...]Cause{pool.CauseNone: CauseNone, pool.CauseLogin: CauseLogin, 
 type Health struct {
 	Account   string    `json:"account"`
 	Server    string    `json:"server,omitempty"` // host:port, as used last
+	LMTP      bool      `json:"lmtp,omitempty"`   // what is spoken with it is not SMTP
 	Condition Condition `json:"condition"`
 	Cause     Cause     `json:"cause,omitempty"`
 	Reason    string    `json:"reason,omitempty"` // for people: what happened, in the server's words
@@ -107,17 +108,20 @@ func (c *Client) Health() []Health {
 		lane   *lane
 		pool   *pool.Pool
 		memory memories
+		lmtp   bool
 	}
 	all := make([]one, 0, len(c.lanes))
 	for _, l := range c.lanes {
 		if l.pool != nil {
-			all = append(all, one{l, l.pool, l.recent.memories})
+			all = append(all, one{l, l.pool, l.recent.memories, l.recent.account.LMTP})
 		}
 	}
 	c.mu.Unlock()
 	list := make([]Health, 0, len(all))
 	for _, o := range all {
-		list = append(list, healthOf(o.lane.name, o.pool.Health(), o.memory))
+		h := healthOf(o.lane.name, o.pool.Health(), o.memory)
+		h.LMTP = o.lmtp
+		list = append(list, h)
 	}
 	slices.SortFunc(list, func(a, b Health) int { return cmp.Compare(a.Account, b.Account) })
 	return list

@@ -27,6 +27,8 @@ var ladder = []rung{
 	{dir: "queue/queuetest", ours: []string{"smtp", "queue"}},
 	{dir: "queue/memory", ours: []string{"smtp", "queue"}},
 
+	{dir: "sendmail", ours: []string{"smtp"}},
+	{dir: "maildrop", ours: []string{"smtp"}},
 	{dir: "message", ours: []string{"smtp"}, third: []string{"golang.org/x/…/", "github.com/emersion/go-msgauth/dkim"}},
 	{dir: "message/mailtemplate", ours: []string{"message"}, third: []string{"*"}},
 	{dir: "internal/safefile", third: []string{"golang.org/x/…/"}},
@@ -35,11 +37,11 @@ var ladder = []rung{
 	{dir: "internal/pool", ours: []string{"smtp", "internal/limit"}},
 	{dir: "internal/delivery", ours: []string{"smtp", "queue", "internal/limit", "internal/crashpoint"}},
 
-	{dir: ".", ours: []string{"smtp", "queue", "queue/memory", "message", "internal/limit", "internal/pool", "internal/state", "internal/delivery"},
+	{dir: ".", ours: []string{"smtp", "sendmail", "maildrop", "queue", "queue/memory", "message", "internal/limit", "internal/pool", "internal/state", "internal/delivery"},
 		third: []string{"golang.org/x/…/"}},
 
 	{dir: "accounts/oauth", third: []string{"golang.org/x/…/"}},
-	{dir: "accounts", ours: []string{".", "smtp", "queue", "internal/proxy", "internal/safefile", "accounts/oauth"}, third: []string{"*"}},
+	{dir: "accounts", ours: []string{".", "smtp", "sendmail", "maildrop", "queue", "internal/proxy", "internal/safefile", "accounts/oauth"}, third: []string{"*"}},
 	{dir: "queue/sqlite", ours: []string{"smtp", "queue", "internal/safefile", "internal/crashpoint"}, third: []string{"*"}},
 	{dir: "queue/postgres", ours: []string{"smtp", "queue"}, third: []string{"*"}},
 	{dir: "kaizenprom", ours: []string{".", "smtp", "queue"}, third: []string{"*"}},

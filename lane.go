@@ -39,6 +39,9 @@ type route struct {
 }
 
 func (c *Client) newRoute(l *lane, a *Account) route {
+	if a.Mailer != nil {
+		return l.mailerRoute(a)
+	}
 	key := a.connectionKey()
 	l.keeper.use(key, a.auth())
 	r := route{account: *a}

@@ -1,9 +1,11 @@
 package kaizen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kaizenmail/kaizen/smtp"
 )
@@ -60,22 +62,27 @@ func pick(all []Recipient, places []int) []Recipient {
 }
 
 // collect notes the outcomes and returns those for whom the transaction had no
-// room: they go into another one, as long as this one took somebody.
+// room: they go into another one, as long as this one took somebody, or with LMTP
+// asked about somebody.
 func (d *sending) collect(r *smtp.Result, part []int) (over []int) {
+	went := r.Outcome == smtp.Accepted || slices.ContainsFunc(r.Recipients, hasFinal)
 	for i, to := range r.Recipients {
 		d.receipt.Recipients[part[i]] = to
-		if r.Outcome == smtp.Accepted && to.Class == smtp.ClassTooManyRecipients {
+		if went && to.Class == smtp.ClassTooManyRecipients {
 			over = append(over, part[i])
 		}
 	}
 	return over
 }
 
+// hasFinal: the content was answered for this recipient by itself.
+func hasFinal(to smtp.RecipientResult) bool { return to.Phase == smtp.PhaseFinal }
+
 // beside is the failure of a transaction without those it had no room for.
 func beside(r *smtp.Result) error {
 	for i := range r.Recipients {
 		if to := &r.Recipients[i]; to.Outcome != smtp.Accepted && to.Class != smtp.ClassTooManyRecipients {
-			return &smtp.Error{Server: r.Server, Phase: smtp.PhaseRcpt, Class: to.Class, Outcome: to.Outcome,
+			return &smtp.Error{Server: r.Server, Phase: cmp.Or(to.Phase, smtp.PhaseRcpt), Class: to.Class, Outcome: to.Outcome,
 				Reply: to.Reply, Err: fmt.Errorf("recipient %s", to.Address)}
 		}
 	}
@@ -85,6 +92,9 @@ func beside(r *smtp.Result) error {
 // hopeless: the server said no to something that the next part would have in
 // common with this one.
 func hopeless(r *smtp.Result) bool {
+	if r.Err != nil && r.LMTP && r.Err.Phase == smtp.PhaseFinal && r.Err.Outcome == smtp.Rejected {
+		return false // it is about one recipient
+	}
 	return r.Outcome != smtp.Accepted && r.Err != nil && r.Err.Phase != smtp.PhaseRcpt
 }
 

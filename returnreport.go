@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,6 +77,15 @@ func lastAttempt(history []queue.Entry) (last *queue.Attempt) {
 	return last
 }
 
+// hostOf is the host of host:port; "" for what is no server.
+func hostOf(server string) string {
+	host, port, err := net.SplitHostPort(server)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
+		return ""
+	}
+	return host
+}
+
 func reported(to *queue.Recipient, j *queue.Job, last *queue.Attempt) message.Reported {
 	r := message.Reported{Recipient: to.Recipient, Reply: to.Reply, Reason: j.Reason}
 	if to.State == queue.Expired {
@@ -83,9 +93,7 @@ func reported(to *queue.Recipient, j *queue.Job, last *queue.Attempt) message.Re
 	}
 	if last != nil {
 		r.Tried = last.Started
-		if host, _, err := net.SplitHostPort(last.Server); err == nil {
-			r.Server = host
-		}
+		r.Server = hostOf(last.Server)
 		if r.Reason == "" && r.Reply.IsZero() {
 			r.Reason = last.Error
 		}

@@ -1,6 +1,7 @@
 package kaizen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 // credentials are not tried elsewhere.
 type Server struct {
 	Host     string
-	Port     int          // default 587, or 465 with implicit TLS
+	Port     int          // default 587, or 465 with implicit TLS; 24 with Account.LMTP
 	TLS      smtp.TLSMode // default: implicit TLS on port 465, else STARTTLS required
 	Priority int          // default 0, the same as that of Account.Host
 	Weight   int          // default 1
@@ -34,9 +35,14 @@ func (s Server) Address() string {
 
 // AllServers are all servers of the account, that of Host first. One of Servers that
 // is the same as Host only tells its priority and weight.
+// An account with a Mailer has none.
 func (a *Account) AllServers() []Server {
-	all := []Server{{Host: a.Host, Port: a.Port, TLS: a.TLS}}
+	if a.Mailer != nil {
+		return nil
+	}
+	all := []Server{{Host: a.Host, Port: a.lmtpPort(a.Port), TLS: a.TLS}}
 	for _, s := range a.Servers {
+		s.Port = a.lmtpPort(s.Port)
 		at := slices.IndexFunc(all, func(other Server) bool { return other.Address() == s.Address() })
 		if at < 0 {
 			all = append(all, s)
@@ -45,6 +51,15 @@ func (a *Account) AllServers() []Server {
 		all[at].Priority, all[at].Weight = s.Priority, s.Weight
 	}
 	return all
+}
+
+// lmtpPort is a port with LMTP's default, where that is spoken: a Server does not
+// know.
+func (a *Account) lmtpPort(port int) int {
+	if a.LMTP {
+		return cmp.Or(port, smtp.PortLMTP)
+	}
+	return port
 }
 
 // configs are how each of the servers is reached.
@@ -61,8 +76,8 @@ func (a *Account) configs(servers []Server) []smtp.Config {
 
 // addresses are those of all servers.
 func (a *Account) addresses() []string {
-	all := []string{a.config().Address()}
-	if len(a.Servers) > 0 {
+	all := []string{a.address()}
+	if len(a.Servers) > 0 && a.Mailer == nil {
 		for _, s := range a.AllServers()[1:] {
 			all = append(all, s.Address())
 		}
@@ -172,6 +187,10 @@ func serversHealth(servers []pool.ServerHealth) (list []ServerHealth) {
 // login logs in at every server, on connections of their own. worked says that it
 // did at one; err is what is wrong with the first that is not in order.
 func login(ctx context.Context, a *Account) (worked bool, err error) {
+	if a.Mailer != nil {
+		err = checkMailer(ctx, a.Mailer)
+		return err == nil, err
+	}
 	for _, config := range a.configs(a.AllServers()) {
 		failed := loginAt(ctx, config)
 		if failed == nil {

@@ -72,8 +72,8 @@ type observed struct {
 func (c *Client) sendTraced(ctx context.Context, account Account, m Message) (receipt *Receipt, err error) {
 	t := c.config.Trace
 	start := SendStartInfo{Account: account.label(), Message: m}
-	if account.Host != "" {
-		start.Server = account.config().Address()
+	if account.complete() {
+		start.Server = account.address()
 	}
 	if t.SendStart != nil {
 		ctx = t.SendStart(ctx, start)
@@ -81,7 +81,7 @@ func (c *Client) sendTraced(ctx context.Context, account Account, m Message) (re
 	seen := observed{server: start.Server}
 	a, err := c.resolve(ctx, account)
 	if err == nil {
-		start.Account, seen.server = a.label(), a.config().Address()
+		start.Account, seen.server = a.label(), a.address()
 		receipt, err = c.send(ctx, &a, m, &seen)
 	}
 	if t.SendDone != nil {

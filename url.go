@@ -32,7 +32,12 @@ func (e *URLError) Unwrap() error { return e.Err }
 //	smtps://user:password@smtp.example.com          implicit TLS, port 465
 //	smtp://user@smtp.example.com:587                STARTTLS, required
 //	smtp://localhost:1025?tls=none                  no TLS, by explicit choice
+//	lmtp://mail.example.com                         LMTP, port 24; STARTTLS, required, but not on this machine
 //	smtp://localhost?socket=/run/relay.sock         a UNIX socket, without TLS
+//	sendmail:                                       the sendmail command
+//	sendmail:///usr/bin/msmtp?args=-a+work          another one, with arguments
+//	maildir:///tmp/preview                          a folder, see package maildrop
+//	eml:///tmp/preview                              the same, as .eml files
 //
 // What is not a letter or digit in user or password is percent-encoded.
 // Parameters: tls (starttls, implicit, opportunistic, none), server (further ones,
@@ -41,9 +46,13 @@ func (e *URLError) Unwrap() error { return e.Err }
 // (lock-step, group, look-ahead), insecure-auth (true); socket (a path), proxy (a
 // URL, percent-encoded, or environment), local-address (an IP address), pin (keys as
 // [smtp.KeyPin] writes them, separated by commas), tls-min (1.2, 1.3; 1.0 and 1.1 by
-// explicit choice). Errors are of type
-// [*URLError].
+// explicit choice). Of sendmail: args (divided at spaces), dsn (true), timeout (30s);
+// of folders: bare (true), sync (false); of both: name, connections, rate. Errors are
+// of type [*URLError].
 func ParseURL(s string) (Account, error) {
+	if a, ok, err := parseMailerURL(s); ok {
+		return a, err
+	}
 	u, err := url.Parse(s)
 	// An @ behind the authority: a password with / ? or # in it was cut there, and
 	// its pieces look like a port, a path or parameters.
@@ -66,8 +75,10 @@ func readScheme(a *Account, u *url.URL) error {
 	case "smtps":
 		a.TLS = smtp.TLSImplicit
 	case "smtp":
+	case "lmtp":
+		a.LMTP = true
 	default:
-		return &URLError{"scheme", fmt.Errorf("%q is neither smtp nor smtps", u.Scheme)}
+		return &URLError{"scheme", fmt.Errorf("%q is none of smtp, smtps, lmtp, sendmail, maildir and eml", u.Scheme)}
 	}
 	if u.Path != "" && u.Path != "/" || u.Fragment != "" || u.Opaque != "" {
 		return &URLError{"path", errors.New("nothing may follow host and port but ?parameters")}

@@ -21,6 +21,8 @@ func TestParseURL(t *testing.T) {
 		"smtps://ann%40example.com:a%3Ab%40c@mx:4650": {Host: "mx", Port: 4650, TLS: smtp.TLSImplicit, Username: "ann@example.com", Password: "a:b@c"},
 		"smtp://ann@mx:587":                           {Host: "mx", Port: 587, Username: "ann"}, // the password may come from elsewhere
 		"smtp://[::1]:2525?tls=none":                  {Host: "::1", Port: 2525, TLS: smtp.TLSNone},
+		"lmtp://mail.example.com":                     {Host: "mail.example.com", LMTP: true},
+		"LMTP://ann@mail:2400?tls=none":               {Host: "mail", Port: 2400, LMTP: true, TLS: smtp.TLSNone, Username: "ann"},
 		"smtp://mx?tls=starttls":                      {Host: "mx", TLS: smtp.TLSStartTLS},
 		"smtp://mx?tls=opportunistic":                 {Host: "mx", TLS: smtp.TLSOpportunistic},
 		"smtp://mx?tls=implicit":                      {Host: "mx", TLS: smtp.TLSImplicit},
@@ -45,8 +47,8 @@ func TestParseURL(t *testing.T) {
 
 // plain writes all that ParseURL sets, the password too.
 func plain(a kaizen.Account) string {
-	return fmt.Sprintf("%q %q %d %v %q %q %t %#v %q %v", a.Name, a.Host, a.Port, a.TLS, a.Username, a.Password,
-		a.InsecureAuth, a.Limits, a.LocalName, a.MaxLevel)
+	return fmt.Sprintf("%q %q %d %v %q %q %t %#v %q %v %t", a.Name, a.Host, a.Port, a.TLS, a.Username, a.Password,
+		a.InsecureAuth, a.Limits, a.LocalName, a.MaxLevel, a.LMTP)
 }
 
 // A wrong URL is told which part is wrong. The password never shows, wherever
@@ -58,6 +60,7 @@ func TestParseURLNamesTheWrongPart(t *testing.T) {
 		{"", "scheme"},
 		{"mx.example.com", "scheme"},
 		{"http://mx", "scheme"},
+		{"lmtps://mx", "scheme"},
 		{"hunter2", "scheme"},
 		{"mailto:ann@mx", "form"},
 		{"ann:hunter2@mx:587", "form"}, // the scheme was forgotten

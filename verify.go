@@ -8,8 +8,9 @@ import (
 )
 
 // Verify connects to the account's server, logs in and says goodbye; nothing is
-// sent. It returns nil or an [*Error] that says what is wrong. Of several servers it
-// tries each, and tells of the first that is not in order.
+// sent. A [Mailer] is asked by its Check, if it has one. It returns nil or an
+// [*Error] that says what is wrong. Of several servers it tries each, and tells of
+// the first that is not in order.
 //
 // Verify uses a connection of its own, beside the pooled ones. An account that
 // was stopped because its credentials were refused goes on after it succeeds; if

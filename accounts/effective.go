@@ -24,6 +24,9 @@ func (e Entry) Account() (kaizen.Account, error) {
 
 // withoutTrust is Account but for the TLS settings.
 func (e *Entry) withoutTrust() (kaizen.Account, error) {
+	if e.mailerKey() != "" {
+		return e.mailerAccount()
+	}
 	server, err := e.server()
 	if err != nil {
 		return kaizen.Account{}, err
@@ -47,7 +50,7 @@ func (e *Entry) withoutTrust() (kaizen.Account, error) {
 	if err != nil {
 		return kaizen.Account{}, err
 	}
-	a := kaizen.Account{Name: e.Name, Host: server.Host, Port: server.Port, TLS: server.TLS, Servers: servers, Username: username,
+	a := kaizen.Account{Name: e.Name, Host: server.Host, Port: server.Port, LMTP: server.LMTP, TLS: server.TLS, Servers: servers, Username: username,
 		InsecureAuth: e.InsecureAuth, Limits: limits, Retry: kaizen.Retry{Backoff: steps, Expire: e.Expire}, Timeouts: e.Timeouts, IdleTimeout: e.IdleTimeout,
 		MaxLifetime: max(0, e.MaxLifetime), MinIdle: e.MinIdle, LocalName: e.LocalName, MaxLevel: e.Level}
 	if err := e.checkOAuth(); err != nil {
@@ -78,10 +81,13 @@ func (e *Entry) preset() (*Preset, error) {
 // server is host, port and TLS. The preset's port and TLS mode belong together:
 // one that contradicts what is given goes too.
 func (e *Entry) server() (server smtp.Config, err error) {
-	server = smtp.Config{Host: e.Host, Port: e.Port, TLS: e.TLS, Socket: e.Socket}
+	server = smtp.Config{Host: e.Host, Port: e.Port, LMTP: e.LMTP, TLS: e.TLS, Socket: e.Socket}
 	p, err := e.preset()
 	if err != nil {
 		return server, err
+	}
+	if p != nil && e.LMTP {
+		return server, e.wrong("protocol", fmt.Errorf("the provider %s takes mail by SMTP: leave out provider or protocol", e.Provider))
 	}
 	if p != nil && e.Socket == "" {
 		if server.Host == "" {

@@ -19,8 +19,14 @@ type Entry struct {
 	Provider string // a preset, as LookupPreset finds it
 	Address  string // the mail address: the default sender
 
-	Host         string // required without a Provider
+	// In place of a server: a sendmail command with its arguments ("sendmail" alone
+	// is looked for), or a folder for messages, as a Maildir or as .eml files.
+	Sendmail     []string
+	Maildir, EML string
+
+	Host         string // required without a Provider and the like
 	Port         int
+	LMTP         bool // key "protocol": lmtp; default smtp
 	TLS          smtp.TLSMode
 	Servers      []string // further servers, each as kaizen.ParseServer reads it
 	Username     string   // default: as the preset says; without one, Address if a secret's source is given, else no login

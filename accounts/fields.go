@@ -40,6 +40,7 @@ var fields = []field{
 	text("address", func(e *Entry) *string { return &e.Address }),
 	text("host", func(e *Entry) *string { return &e.Host }),
 	number("port", 1, math.MaxUint16, func(e *Entry) *int { return &e.Port }),
+	{"protocol", formText, setProtocol, getProtocol},
 	{"tls", formText, setTLS, getTLS},
 	{"servers", formList, setServers, func(e *Entry) any { return list(e.Servers) }},
 	text("socket", func(e *Entry) *string { return &e.Socket }),
@@ -64,6 +65,9 @@ var fields = []field{
 	{"oauth.client_auth", formText, setClientAuth, func(e *Entry) any { return given(string(e.OAuth.ClientAuth)) }},
 	number("oauth.redirect_port", 1, math.MaxUint16, func(e *Entry) *int { return &e.OAuth.RedirectPort }),
 	text("oauth.key_file", func(e *Entry) *string { return &e.OAuth.KeyFile }),
+	{"sendmail", formCommand, setSendmail, func(e *Entry) any { return list(e.Sendmail) }},
+	text("maildir", func(e *Entry) *string { return &e.Maildir }),
+	text("eml", func(e *Entry) *string { return &e.EML }),
 	{"auth", formList, setMechanisms, func(e *Entry) any { return list(e.Mechanisms) }},
 	{"insecure_auth", formFlag, setInsecureAuth, getInsecureAuth},
 	text("ca_file", func(e *Entry) *string { return &e.CAFile }),
@@ -206,6 +210,27 @@ func getTLS(e *Entry) any {
 		return nil
 	}
 	return tlsNames[e.TLS]
+}
+
+const (
+	protocolSMTP = "smtp"
+	protocolLMTP = "lmtp"
+)
+
+func setProtocol(e *Entry, v any) error {
+	switch v {
+	case "", protocolSMTP, protocolLMTP:
+		e.LMTP = v == protocolLMTP
+		return nil
+	}
+	return fmt.Errorf("%q is neither %s nor %s", v, protocolSMTP, protocolLMTP)
+}
+
+func getProtocol(e *Entry) any {
+	if e.LMTP {
+		return protocolLMTP
+	}
+	return nil
 }
 
 func setServers(e *Entry, v any) error {

@@ -24,7 +24,7 @@ type ImportOptions struct {
 	// Overwrite replaces accounts that exist. Without it, one that exists makes
 	// Import fail with [ErrExists] and change nothing.
 	Overwrite bool
-	// Commands accepts accounts with a password_command. Anybody who knows a public
+	// Commands accepts accounts with a password_command or sendmail. Anybody who knows a public
 	// key can make a bundle for it, and a command can do anything: without it such
 	// accounts make Import fail and change nothing.
 	Commands bool
@@ -171,6 +171,9 @@ func (s *Store) mayImport(n *snapshot, e *Entry, o ImportOptions) error {
 	switch {
 	case exists && !o.Overwrite:
 		return fmt.Errorf("%w: %q stands in %s; nothing was imported", ErrExists, e.Name, f.file())
+	case len(e.Sendmail) > 0 && !o.Commands:
+		return &SecretError{Account: e.Name, Err: errors.New("the bundle has a sendmail command, which would be run on this machine"),
+			Hint: "import it with commands allowed if you trust who made it; nothing was imported"}
 	case (e.Secret.Kind == SecretCommand || e.ProxySecret.Kind == SecretCommand) && !o.Commands:
 		return &SecretError{Account: e.Name, Err: errors.New("the bundle has a password_command or proxy_password_command, which would be run on this machine"),
 			Hint: "import it with commands allowed if you trust who made it; nothing was imported"}
@@ -218,7 +221,7 @@ func (s *Store) unpackSecrets(ctx context.Context, n *snapshot, b *bundle, repor
 func sameServer(a, b *Entry) bool {
 	one, err := a.server()
 	other, err2 := b.server()
-	return err == nil && err2 == nil && strings.EqualFold(one.Address(), other.Address()) && one.TLS == other.TLS &&
+	return err == nil && err2 == nil && strings.EqualFold(one.Address(), other.Address()) && one.TLS == other.TLS && one.LMTP == other.LMTP &&
 		a.CAFile == b.CAFile && a.InsecureAuth == b.InsecureAuth && sameAuthority(a, b) &&
 		a.Proxy == b.Proxy && a.TLSMin == b.TLSMin && slices.Equal(a.PinnedKeys, b.PinnedKeys)
 }

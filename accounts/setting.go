@@ -64,15 +64,17 @@ func (e *Entry) implied() map[string]Setting {
 		p = found
 	}
 	limits := p.Limits.Limits()
-	server := smtp.Config{Host: a.Host, Port: a.Port, TLS: a.TLS}
-	_, port, _ := cutPort(server.Address())
-	if a.Socket != "" {
-		port = ""
+	if a.Mailer == nil {
+		server := smtp.Config{Host: a.Host, Port: a.Port, LMTP: a.LMTP, TLS: a.TLS}
+		_, port, _ := cutPort(server.Address())
+		if a.Socket != "" {
+			port = ""
+		}
+		add("host", a.Host, p.Host, "")
+		add("port", port, number0(p.Port), "")
+		add("tls", effectiveTLS(&a, port), tlsName(p.TLS), "")
+		add("tls_min", "", "", "1.2")
 	}
-	add("host", a.Host, p.Host, "")
-	add("port", port, number0(p.Port), "")
-	add("tls", effectiveTLS(a.TLS, port), tlsName(p.TLS), "")
-	add("tls_min", "", "", "1.2")
 	add("username", a.Username, p.UsernameFor(e.Address), "")
 	add("connections", number0(a.Limits.Connections), number0(limits.Connections), "5")
 	add("messages_per_connection", number0(a.Limits.MessagesPerConnection), number0(limits.MessagesPerConnection), "100")
@@ -91,12 +93,14 @@ func (e *Entry) implied() map[string]Setting {
 	return implied
 }
 
-func effectiveTLS(mode smtp.TLSMode, port string) string {
+func effectiveTLS(a *kaizen.Account, port string) string {
 	switch {
-	case mode != smtp.TLSAuto:
-		return tlsName(mode)
+	case a.TLS != smtp.TLSAuto:
+		return tlsName(a.TLS)
 	case port == "": // a socket
 		return none
+	case a.LMTP: // where to it goes decides what auto is
+		return tlsName(a.TLS)
 	case port == "465":
 		return tlsName(smtp.TLSImplicit)
 	}

@@ -3,6 +3,7 @@ package accounts_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -405,12 +406,12 @@ func TestSet(t *testing.T) {
 	t.Parallel()
 	e := work()
 	for key, value := range map[string]string{"port": "25", "tls": "none", "rates": "10/1s, 20/1h", "timeouts.connect": "4s",
-		"insecure_auth": "true", "auth": "plain,login", "level": "group", "idle_timeout": "none"} {
+		"insecure_auth": "true", "auth": "plain,login", "level": "group", "idle_timeout": "none", "protocol": "lmtp"} {
 		must(t, e.Set(key, value))
 	}
 	must(t, e.Set("password_env", "MAIL"))
 	must(t, e.Set("password_command", "pass show mail | head -1"))
-	if e.Port != 25 || e.TLS != smtp.TLSNone || len(e.Rates) != 2 || e.Timeouts.Connect != 4*time.Second || !e.InsecureAuth ||
+	if !e.LMTP || e.Port != 25 || e.TLS != smtp.TLSNone || len(e.Rates) != 2 || e.Timeouts.Connect != 4*time.Second || !e.InsecureAuth ||
 		len(e.Mechanisms) != 2 || e.Level != smtp.LevelGroup || e.IdleTimeout >= 0 || !e.Secret.Shell || e.Secret.Kind != accounts.SecretCommand {
 		t.Errorf("%+v", e)
 	}
@@ -421,11 +422,34 @@ func TestSet(t *testing.T) {
 	if string(got) != `{"name":"work"}` {
 		t.Errorf("left: %s", got)
 	}
-	for key, value := range map[string]string{"prot": "1", "password": "hunter2", "port": "x", "host": "a\nb", "insecure_auth": "maybe"} {
+	for key, value := range map[string]string{"prot": "1", "password": "hunter2", "port": "x", "host": "a\nb", "insecure_auth": "maybe", "protocol": "LMTP"} {
 		var wrong *accounts.FileError
 		if err := e.Set(key, value); !errors.As(err, &wrong) || strings.Contains(err.Error(), "hunter2") {
 			t.Error(key, err)
 		}
+	}
+}
+
+// An account of a mailbox server takes its defaults from LMTP; a provider has none.
+func TestLMTP(t *testing.T) {
+	t.Parallel()
+	e := accounts.Entry{Name: "box", Host: "mail.example.com"}
+	must(t, e.Set("protocol", "lmtp"))
+	a, err := e.Account()
+	must(t, err)
+	if !a.LMTP || fmt.Sprint(a) != "account box" {
+		t.Errorf("%+v", a)
+	}
+	from := map[string]string{}
+	for _, one := range e.Settings() {
+		from[one.Key] = one.Value
+	}
+	if from["protocol"] != "lmtp" || from["port"] != "24" || from["tls"] != "auto" {
+		t.Error(from)
+	}
+	must(t, e.Set("provider", "gmail"))
+	if _, err := e.Account(); err == nil || !strings.Contains(err.Error(), "protocol") {
+		t.Error(err)
 	}
 }
 

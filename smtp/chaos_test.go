@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,18 +33,32 @@ func TestRandomMishaps(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T) { randomMishaps(t, seed) })
+			bubble(t, func(t *testing.T) { randomMishaps(t, seed, smtptest.Config{Faults: faultsOf(t, mishaps...)}) })
 		})
 	}
 }
 
-func randomMishaps(t *testing.T, seed uint64) {
-	random := rand.New(rand.NewPCG(seed, 1))
-	faults := faultsOf(t, mishaps...)
-	for i := range faults {
-		faults[i].Prob = 0.0008
+// The same in LMTP, where each recipient has its verdict. One reply too many
+// among those to a content is taken for the next, as one too few is.
+func TestRandomMishapsOfLMTP(t *testing.T) {
+	t.Parallel()
+	faults := slices.DeleteFunc(slices.Clone(mishaps), func(m string) bool { return m == "final:extra" })
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				randomMishaps(t, seed, smtptest.Config{LMTP: true, Faults: faultsOf(t, faults...)})
+			})
+		})
 	}
-	config := smtptest.Config{Faults: faults, Seed: seed}
+}
+
+func randomMishaps(t *testing.T, seed uint64, config smtptest.Config) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	config.Seed = seed
+	for i := range config.Faults {
+		config.Faults[i].Prob = 0.0008
+	}
 	config.Quirks.StickyTransaction = seed%2 == 1
 	config.Quirks.DataAlways = seed%3 == 1
 	config.Quirks.MultilineReplies = seed%4 == 1
@@ -130,17 +145,17 @@ func randomLetter(random *rand.Rand, n int) *parcel {
 func TestContentsArriveAlikeAtEveryLevel(t *testing.T) {
 	t.Parallel()
 	levels := []smtp.Level{smtp.LevelLockStep, smtp.LevelGroup, smtp.LevelLookAhead}
-	for i, level := range append(levels, levels...) {
-		chunking := i >= len(levels)
-		t.Run(fmt.Sprint(level, chunking), func(t *testing.T) {
+	for i := range 4 * len(levels) {
+		level, chunking, lmtp := levels[i%len(levels)], i/len(levels)%2 == 1, i >= 2*len(levels)
+		t.Run(fmt.Sprint(level, chunking, lmtp), func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T) { contentsArrive(t, level, chunking) })
+			bubble(t, func(t *testing.T) { contentsArrive(t, level, chunking, lmtp) })
 		})
 	}
 }
 
-func contentsArrive(t *testing.T, level smtp.Level, chunking bool) {
-	r := newRig(t, smtptest.Config{KeepMessages: true})
+func contentsArrive(t *testing.T, level smtp.Level, chunking, lmtp bool) {
+	r := newRig(t, smtptest.Config{KeepMessages: true, LMTP: lmtp})
 	r.config.MaxLevel = level
 	random := rand.New(rand.NewPCG(7, 7))
 	var mails []*parcel

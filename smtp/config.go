@@ -16,7 +16,7 @@ type TLSMode uint8
 
 // The modes.
 const (
-	TLSAuto          TLSMode = iota // implicit TLS on port 465, else STARTTLS required
+	TLSAuto          TLSMode = iota // implicit TLS on port 465, else STARTTLS required; see also Config.TLS
 	TLSImplicit                     // TLS from the first octet (RFC 8314)
 	TLSStartTLS                     // STARTTLS, required (RFC 3207)
 	TLSOpportunistic                // STARTTLS if offered; open to a man in the middle
@@ -27,7 +27,11 @@ const (
 // required. A Config may be shared; it is not changed.
 type Config struct {
 	Host string // name or address of the server
-	Port int    // default 465 with TLSImplicit, else 587
+	Port int    // default 465 with TLSImplicit, else 587; 24 with LMTP
+
+	// LMTP speaks RFC 2033, in which the server replies to the content once for
+	// each recipient: to one that delivers into mailboxes, not to one that relays.
+	LMTP bool
 
 	// Socket is the path of a UNIX socket to connect to instead of Host and Port;
 	// on Linux "@name" is an abstract one. TLSAuto is then TLSNone, and Host, for
@@ -46,6 +50,9 @@ type Config struct {
 	// system routes.
 	LocalAddress string
 
+	// TLS is how the connection is secured. With LMTP, TLSAuto is no TLS on this
+	// machine (a UNIX socket; a loopback address that Host names), else STARTTLS,
+	// required.
 	TLS       TLSMode
 	TLSConfig *tls.Config // default: system roots, ServerName Host, TLS 1.2 or later
 	// PinnedKeys, if any, has the server's certificate or one above it have one of
@@ -56,7 +63,7 @@ type Config struct {
 	// Default: none are resumed.
 	Sessions tls.ClientSessionCache
 
-	// LocalName is what EHLO says. Default: the machine's name if it is a domain
+	// LocalName is what EHLO or LHLO says. Default: the machine's name if it is a domain
 	// name, else an address literal (RFC 5321 §4.1.4).
 	LocalName string
 
@@ -91,8 +98,12 @@ type Timeouts struct {
 	Greeting time.Duration // the 220; default 5 s
 	Command  time.Duration // each reply but the final one; default 30 s
 	Data     time.Duration // writing content without any progress; default 30 s
-	Final    time.Duration // the reply to the end of the content; default 10 min (RFC 5321 §4.5.3.2.6)
+	Final    time.Duration // the reply to the end of the content, each with LMTP; default 10 min (RFC 5321 §4.5.3.2.6)
 }
+
+// PortLMTP is the default with LMTP. There is no official one; 24, "any private
+// mail system", is what servers and clients take by habit.
+const PortLMTP = 24
 
 const (
 	portSubmission  = 587
@@ -112,6 +123,12 @@ func (c Config) Address() string {
 func (c Config) withPort() Config {
 	if c.Socket != "" {
 		return c.withSocket()
+	}
+	if c.LMTP {
+		if c.Port == 0 {
+			c.Port = PortLMTP
+		}
+		return c // what TLSAuto is depends on where the connection goes
 	}
 	if c.Port == 0 {
 		c.Port = portSubmission

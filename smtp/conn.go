@@ -31,6 +31,7 @@ type Conn struct {
 	reused    bool  // a transaction was completed here
 	mails     int32 // transactions begun
 	refusals  int32 // transactions in a row that found no recipient
+	departing bool  // the server said 421 to one of several recipients
 
 	cause  atomic.Pointer[error]
 	closed atomic.Bool
@@ -181,6 +182,9 @@ func (c *Conn) replyTimeout(phase Phase) time.Duration {
 	case PhaseGreeting:
 		return c.config.Timeouts.Greeting
 	case PhaseFinal:
+		if c.departing { // it may close, or forget to
+			return c.config.Timeouts.Command
+		}
 		return c.config.Timeouts.Final
 	}
 	return c.config.Timeouts.Command
@@ -250,7 +254,7 @@ func classOfCut(cause error) Class {
 
 // refused makes the error for a reply that says no.
 func (c *Conn) refused(phase Phase, r Reply) *Error {
-	class := Classify(phase, r)
+	class := c.classify(phase, r)
 	if class == ClassNone { // a success, but not the one that was asked for
 		class = ClassProtocol
 	}

@@ -103,7 +103,9 @@ func (c *Conn) flushContent(x *exchange) *Error {
 // have said why; nothing but a refusal can count now.
 func (c *Conn) interrupted(x *exchange, err error) *Error {
 	lost := c.lost(PhaseBody, err, c.config.Timeouts.Data)
-	if r, failed := c.reply(PhaseFinal); failed == nil && r.Code >= 400 {
+	if c.config.LMTP {
+		lost = c.lastRefusals(x, lost)
+	} else if r, failed := c.reply(PhaseFinal); failed == nil && r.Code >= 400 {
 		lost = c.refused(PhaseBody, r)
 		if r.Code == 421 {
 			lost.Outcome = NotSent
@@ -154,7 +156,7 @@ func (c *Conn) finish(x *exchange, next func(ahead bool) *Transaction) (ahead *e
 		return nil, c.abandon(x, why)
 	}
 	end := len(c.work.out) - x.begin
-	if min(x.level, c.Level()) == LevelLookAhead && x.body.octets() <= aheadMax {
+	if min(x.level, c.Level()) == LevelLookAhead && x.body.octets() <= aheadMax && c.finalsKnown(x) {
 		ahead = c.pull(next, true)
 	}
 	if ahead != nil {
@@ -212,6 +214,9 @@ func (c *Conn) flushLast(x *exchange, end int) *Error {
 // readFinal reads the verdict on the content (or on the lone dot, which changes
 // nothing).
 func (c *Conn) readFinal(x *exchange, grouped bool) *Error {
+	if c.config.LMTP {
+		return c.readFinals(x, grouped)
+	}
 	r, lost := c.reply(PhaseFinal)
 	if lost != nil {
 		c.settle(x, lost)

@@ -25,7 +25,7 @@ const (
 // The first octet chooses the settings, the others are the server's part.
 func FuzzDialogue(f *testing.F) {
 	for _, part := range parts() {
-		for _, settings := range "\x00\x01\x02\x07\x0b\x10\x1b\x2b" {
+		for _, settings := range "\x00\x01\x02\x07\x0b\x10\x1b\x2b\x80\x81\x87\x8b" {
 			f.Add([]byte(string(settings) + part))
 		}
 	}
@@ -74,8 +74,8 @@ type conversation struct {
 
 func converseWithPuppet(t *testing.T, settings byte, part []byte) {
 	near, far := smtptest.Pipe()
-	c := &conversation{t: t, puppet: &puppet{conn: far, password: puppetPassword}, told: map[int]*smtp.Result{}}
-	c.config = smtp.Config{Host: "localhost", Port: 25, LocalName: "client.test", MaxLevel: smtp.Level(settings & 3),
+	c := &conversation{t: t, puppet: &puppet{conn: far, password: puppetPassword, lmtp: settings&0x80 != 0}, told: map[int]*smtp.Result{}}
+	c.config = smtp.Config{Host: "localhost", Port: 25, LocalName: "client.test", MaxLevel: smtp.Level(settings & 3), LMTP: settings&0x80 != 0,
 		TLS:         []smtp.TLSMode{smtp.TLSNone, smtp.TLSOpportunistic, smtp.TLSNone, smtp.TLSStartTLS}[settings>>4&3],
 		Trace:       c.trace(),
 		DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil }}
@@ -151,11 +151,13 @@ func (c *conversation) check() {
 	}
 	d := c.puppet.dialogue()
 	for n, r := range c.told {
-		if r.Outcome != smtp.Accepted {
-			continue
-		}
-		if err := d.deserved(letterID(n), "Hello\r\n"); err != nil {
-			c.t.Errorf("message %d is called accepted: %v\nserver: %q", n, err, c.puppet.said)
+		for _, to := range r.Recipients {
+			if to.Outcome != smtp.Accepted {
+				continue
+			}
+			if err := d.deserved(letterID(n), to.Address, "Hello\r\n"); err != nil {
+				c.t.Errorf("message %d is called accepted for %s: %v\nserver: %q", n, to.Address, err, c.puppet.said)
+			}
 		}
 	}
 	if limit := 400 << 10; c.puppet.ranted > limit {

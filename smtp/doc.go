@@ -23,6 +23,15 @@
 // that can deliver it were handed to the operating system, before the server's
 // verdict was read.
 //
+// # LMTP
+//
+// With [Config].LMTP the connection speaks RFC 2033: LHLO, and behind a content a
+// reply for each recipient whose RCPT was accepted. Each recipient has an outcome
+// of its own then; those whose reply was not read when the connection was lost
+// are unknown, the others keep theirs. Replies are told apart by their number
+// alone: an envelope rides behind a content for several recipients only once the
+// server was seen to answer for each of them.
+//
 // # Concurrency
 //
 // A Conn is driven by one goroutine at a time. [Conn.Close], [Transaction.Withdraw]
@@ -31,7 +40,7 @@
 //
 // # RFCs
 //
-// 5321 (SMTP), 1870 (SIZE), 2034 and 3463 (enhanced codes), 2920 (PIPELINING),
+// 5321 (SMTP), 2033 (LMTP), 1870 (SIZE), 2034 and 3463 (enhanced codes), 2920 (PIPELINING),
 // 3030 (CHUNKING, BINARYMIME), 3207 and 8314 (TLS), 3461 (DSN), 4954 (AUTH),
 // 4616 (PLAIN), 2195 (CRAM-MD5), 5802 and 7677 (SCRAM), 7628 (OAUTHBEARER),
 // 6152 (8BITMIME), 6531 (SMTPUTF8), 8689 (REQUIRETLS), 9422 (LIMITS).

@@ -24,6 +24,7 @@ type exchange struct {
 
 	accepted  int // recipients
 	go354     bool
+	each      bool // recipients have verdicts of their own on the content: LMTP's
 	committed bool // its final octets were handed over
 	failure   *Error
 	settled   bool
@@ -41,7 +42,7 @@ func (c *Conn) newExchange(t *Transaction) *exchange {
 	w := c.work
 	x := &w.exchanges[w.turn]
 	*x = exchange{t: t, level: c.Level(), before: int(c.mails)}
-	v := &verdicts{Result: Result{Server: c.info.Server, RemoteAddr: c.info.RemoteAddr, Level: x.level}}
+	v := &verdicts{Result: Result{Server: c.info.Server, RemoteAddr: c.info.RemoteAddr, Level: x.level, LMTP: c.config.LMTP}}
 	v.Recipients = v.first[:0]
 	if len(t.Envelope.To) > len(v.first) {
 		v.Recipients = make([]RecipientResult, 0, len(t.Envelope.To))

@@ -36,7 +36,7 @@ func newRig(t *testing.T, config smtptest.Config) *rig {
 			t.Error(err)
 		}
 	})
-	r.config = smtp.Config{Host: "localhost", Port: 25, TLS: smtp.TLSNone, LocalName: "client.test", Memory: new(smtp.Memory), DialContext: r.dialWire}
+	r.config = smtp.Config{Host: "localhost", Port: 25, TLS: smtp.TLSNone, LocalName: "client.test", Memory: new(smtp.Memory), DialContext: r.dialWire, LMTP: config.LMTP}
 	return r
 }
 

@@ -195,7 +195,7 @@ func (c *Conn) readRcpt(x *exchange) *Error {
 	if synchronizationError(r) {
 		c.memory.acquit()
 	}
-	to.Outcome, to.Reply, to.Class = Rejected, r, Classify(PhaseRcpt, r)
+	to.Outcome, to.Phase, to.Reply, to.Class = Rejected, PhaseRcpt, r, c.classify(PhaseRcpt, r)
 	if to.Class == ClassTooManyRecipients {
 		c.memory.envelopeFull(x.accepted)
 	}
@@ -227,6 +227,9 @@ func (c *Conn) readData(x *exchange) *Error {
 func (c *Conn) readGo(x *exchange, r Reply) *Error {
 	if x.failure != nil && x.accepted > 0 {
 		return c.broken(PhaseData, r, "DATA was accepted although MAIL was not")
+	}
+	if x.accepted == 0 && c.config.LMTP {
+		return c.endless(x, r)
 	}
 	x.go354 = true
 	if x.accepted == 0 {

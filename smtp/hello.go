@@ -3,10 +3,11 @@ package smtp
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
-// open reads the greeting and says hello, with STARTTLS between two EHLOs where
+// open reads the greeting and says hello, with STARTTLS between two of them where
 // the mode asks for it.
 func (c *Conn) open(ctx context.Context) error {
 	c.borrow()
@@ -17,7 +18,7 @@ func (c *Conn) open(ctx context.Context) error {
 	if err := c.hello(); err != nil {
 		return err
 	}
-	if c.config.TLS == TLSStartTLS || c.config.TLS == TLSOpportunistic {
+	if mode := c.tlsMode(); mode == TLSStartTLS || mode == TLSOpportunistic {
 		if err := c.startTLS(ctx); err != nil {
 			return err
 		}
@@ -48,10 +49,11 @@ func (c *Conn) greeting() error {
 	return c.unasked(PhaseGreeting).orNil() // or it would be taken for the answer to EHLO
 }
 
-// hello says EHLO, or HELO to a server that knows no better (RFC 5321 §3.2).
+// hello says EHLO, or HELO to a server that knows no better (RFC 5321 §3.2); in
+// LMTP there is LHLO alone.
 func (c *Conn) hello() error {
 	began := time.Now()
-	line := "EHLO " + c.config.LocalName
+	line := c.greetingVerb() + " " + c.config.LocalName
 	r, lost := c.command(PhaseHello, line, line)
 	if lost != nil {
 		return lost
@@ -59,6 +61,8 @@ func (c *Conn) hello() error {
 	switch {
 	case r.Code == 250:
 		c.caps = parseCapabilities(r.Text)
+	case c.config.LMTP:
+		return c.noLMTP(r)
 	case r.Permanent():
 		if r, lost = c.helo(); lost != nil {
 			return lost
@@ -77,6 +81,9 @@ func (c *Conn) helo() (Reply, *Error) {
 	r, lost := c.command(PhaseHello, line, line)
 	if lost == nil && r.Code != 250 {
 		lost = c.refused(PhaseHello, r)
+		if synchronizationError(r) && strings.Contains(c.info.Greeting.Text, "LMTP") {
+			lost.Hint = "the server speaks LMTP, not SMTP"
+		}
 	}
 	return r, lost
 }
@@ -85,7 +92,7 @@ func (c *Conn) helo() (Reply, *Error) {
 // forgotten; octets that wait behind its 220 were put there by somebody who
 // wants them to be taken for the server's words under TLS.
 func (c *Conn) startTLS(ctx context.Context) error {
-	required := c.config.TLS == TLSStartTLS
+	required := c.tlsMode() == TLSStartTLS
 	if !c.caps.StartTLS {
 		if required {
 			return c.noTLS(Reply{}, "STARTTLS is required, but the server does not offer it")
@@ -115,6 +122,10 @@ func (c *Conn) startTLS(ctx context.Context) error {
 }
 
 func (c *Conn) noTLS(r Reply, what string) error {
-	return &Error{Server: c.info.Server, Phase: PhaseTLS, Class: ClassTLS, Reply: r, Err: errors.New(what),
+	e := &Error{Server: c.info.Server, Phase: PhaseTLS, Class: ClassTLS, Reply: r, Err: errors.New(what),
 		Hint: "use port 465 with implicit TLS if there is one; only by explicit choice can mail go unencrypted"}
+	if c.config.LMTP {
+		e.Hint = "have the server offer STARTTLS; only by explicit choice can mail leave this machine unencrypted"
+	}
+	return e
 }

@@ -11,7 +11,7 @@ type Info struct {
 	RemoteAddr string // the address that answered: the server's, or its proxy's
 	Proxy      string // between us and the server, as socks5://host:1080, without its login; empty for none
 	Greeting   Reply
-	Hello      Reply                // the last reply to EHLO or HELO
+	Hello      Reply                // the last reply to EHLO, HELO or LHLO
 	TLS        *tls.ConnectionState // nil on an unencrypted link
 	Mechanism  string               // of the login; empty before it
 

@@ -55,7 +55,7 @@ const (
 	PhaseConnect        // name look-up and TCP
 	PhaseTLS            // STARTTLS and the TLS handshake
 	PhaseGreeting       // the server's 220
-	PhaseHello          // EHLO or HELO
+	PhaseHello          // EHLO, HELO or LHLO
 	PhaseAuth           // AUTH
 	PhaseReset          // RSET between transactions
 	PhaseMail           // MAIL FROM

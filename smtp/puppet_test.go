@@ -28,6 +28,7 @@ const (
 type puppet struct {
 	conn     *smtptest.PipeConn
 	password string
+	lmtp     bool
 	said     []byte // only the puppet's goroutine, until it has ended
 	ranted   int
 	guessed  bool // it said the password before any login
@@ -124,13 +125,15 @@ func (p *puppet) latestLine() string {
 func (p *puppet) dialogue() dialogue {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return takeApart(bytes.Clone(p.heard), p.said)
+	return takeApart(bytes.Clone(p.heard), p.said, p.lmtp)
 }
 
 // dialogue is both sides of a session, taken apart by counting alone: reply 0 is
-// the greeting, reply n answers turn n-1 (RFC 2920 §3.1). It shares no code with
-// the client.
+// the greeting, reply n answers turn n-1 (RFC 2920 §3.1). In LMTP the end of a
+// content is a turn for each recipient that was accepted (RFC 2033 §4.2). It
+// shares no code with the client.
 type dialogue struct {
+	lmtp    bool
 	turns   []turn
 	replies []int // codes
 }
@@ -139,6 +142,7 @@ type dialogue struct {
 type turn struct {
 	verb string // "." ends a content
 	body string // of that, or of BDAT
+	to   string // of RCPT, and of the end of a content in LMTP
 }
 
 // proper is what a good server says next, if anything is left to be said.
@@ -151,7 +155,7 @@ func (d dialogue) proper() string {
 		return ""
 	}
 	switch d.turns[n-1].verb {
-	case "EHLO":
+	case "EHLO", "LHLO":
 		return "250-mx\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS\r\n"
 	case "AUTH":
 		return "235 2.7.0 fine\r\n"
@@ -164,7 +168,8 @@ func (d dialogue) proper() string {
 }
 
 // takeApart goes as far as can be told.
-func takeApart(heard, said []byte) (d dialogue) {
+func takeApart(heard, said []byte, lmtp bool) (d dialogue) {
+	d.lmtp = lmtp
 	d.replies = replyCodes(said)
 	for len(heard) > 0 {
 		line, rest, whole := bytes.Cut(heard, []byte("\r\n"))
@@ -183,7 +188,14 @@ func takeApart(heard, said []byte) (d dialogue) {
 				t.verb = "chunk"
 			}
 		}
-		d.turns = append(d.turns, t)
+		if verb == "RCPT" {
+			t.to = strings.Trim(strings.TrimPrefix(arg, "TO:"), "<>")
+		}
+		if t.verb == "BDAT" {
+			d.ends(t)
+		} else {
+			d.turns = append(d.turns, t)
+		}
 		heard = rest
 		switch n := len(d.turns); {
 		case verb == "STARTTLS" && d.reply(n-1) == 220:
@@ -202,14 +214,37 @@ func takeApart(heard, said []byte) (d dialogue) {
 // content takes one off the front.
 func (d *dialogue) content(heard []byte) (rest []byte, whole bool) {
 	if bytes.HasPrefix(heard, []byte(".\r\n")) {
-		d.turns = append(d.turns, turn{verb: "."})
+		d.ends(turn{verb: "."})
 		return heard[3:], true
 	}
 	body, rest, whole := bytes.Cut(heard, []byte("\r\n.\r\n"))
 	if whole {
-		d.turns = append(d.turns, turn{verb: ".", body: string(body)})
+		d.ends(turn{verb: ".", body: string(body)})
 	}
 	return rest, whole
+}
+
+// ends adds the end of a content.
+func (d *dialogue) ends(t turn) {
+	if !d.lmtp {
+		d.turns = append(d.turns, t)
+		return
+	}
+	for i := d.mail(); i < len(d.turns); i++ {
+		if rcpt := d.turns[i]; rcpt.verb == "RCPT" && d.reply(i)/100 == 2 {
+			d.turns = append(d.turns, turn{verb: t.verb, body: t.body, to: rcpt.to})
+		}
+	}
+}
+
+// mail is where the last transaction begins.
+func (d *dialogue) mail() int {
+	for i := len(d.turns) - 1; i >= 0; i-- {
+		if d.turns[i].verb == "MAIL" {
+			return i
+		}
+	}
+	return 0
 }
 
 // reply is the code of the answer to a turn, 0 if there is none.
@@ -220,9 +255,10 @@ func (d dialogue) reply(turn int) int {
 	return 0
 }
 
-// deserved reports whether a message was accepted in the right places: MAIL and
-// a recipient with 2xx, DATA with 354, the end of the whole content with 2xx.
-func (d dialogue) deserved(id, end string) error {
+// deserved reports whether a message was accepted for a recipient in the right
+// places: MAIL and RCPT with 2xx, DATA with 354, the end of the whole content with
+// 2xx.
+func (d dialogue) deserved(id, address, end string) error {
 	mail, rcpt := false, false
 	for i, t := range d.turns {
 		fine := d.reply(i)/100 == 2
@@ -230,9 +266,9 @@ func (d dialogue) deserved(id, end string) error {
 		case "MAIL":
 			mail, rcpt = fine, false
 		case "RCPT":
-			rcpt = rcpt || fine
+			rcpt = rcpt || fine && t.to == address
 		case ".", "BDAT":
-			if !strings.Contains(t.body, id) && !(t.verb == "BDAT" && d.chunkedBefore(i, id)) {
+			if t.to != "" && t.to != address || !strings.Contains(t.body, id) && !(t.verb == "BDAT" && d.chunkedBefore(i, id)) {
 				continue
 			}
 			if !mail || !rcpt || !fine || !strings.Contains(t.body+"\r\n", end) {
@@ -245,7 +281,7 @@ func (d dialogue) deserved(id, end string) error {
 }
 
 func (d dialogue) chunkedBefore(turn int, id string) bool {
-	for turn--; turn >= 0 && d.turns[turn].verb == "chunk"; turn-- {
+	for turn--; turn >= 0 && (d.turns[turn].verb == "chunk" || d.lmtp && d.turns[turn].verb == "BDAT"); turn-- {
 		if strings.Contains(d.turns[turn].body, id) {
 			return true
 		}

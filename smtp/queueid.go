@@ -16,6 +16,8 @@ func queueID(text string) string {
 		return idPrefix(first)
 	case strings.EqualFold(strings.TrimSuffix(first, ":"), "ok"):
 		return idAfterOK(strings.Fields(rest))
+	case strings.HasPrefix(first, "<") && strings.HasSuffix(rest, " Saved"): // Dovecot's LMTP: "<bob@example.net> session:T3 Saved"
+		return sessionID(strings.TrimSuffix(rest, " Saved"))
 	}
 	return ""
 }
@@ -33,6 +35,16 @@ func idAfterOK(words []string) string {
 		return idPrefix(words[0])
 	}
 	return ""
+}
+
+// sessionID is what Dovecot logs a delivery under: a session, and its transaction.
+func sessionID(s string) string {
+	session, transaction, more := strings.Cut(s, ":")
+	id := idPrefix(session)
+	if more && id == session {
+		return id + ":" + idPrefix(transaction)
+	}
+	return id
 }
 
 // idPrefix takes the characters that queue ids are made of.

@@ -20,6 +20,8 @@ var queueIDs = []struct{ server, text, want string }{
 	{"Brevo", "OK: queued as <202511240101.12345@smtp-relay.example.com>", "202511240101.12345@smtp-relay.example.com"},
 	{"Stalwart", "Message queued with id 7b2c1d.", "7b2c1d"},
 	{"KumoMTA", "OK ids=9fbc1a2b3c4d", "9fbc1a2b3c4d"},
+	{"Dovecot", "<bob@example.net> OSpqC1/LCWtCawAAg+zDdQ:T7 Saved", "OSpqC1/LCWtCawAAg+zDdQ:T7"},
+	{"Dovecot, first", "<bob@example.net> OSpqC1/LCWtCawAAg+zDdQ Saved", "OSpqC1/LCWtCawAAg+zDdQ"},
 	{"Mailgun", "Great success", ""},
 	{"plain", "Ok", ""},
 	{"thanks", "Ok Thanks", ""},

@@ -35,7 +35,7 @@ func newDesk(t *testing.T, config smtptest.Config) *desk {
 		}
 	})
 	d.config = smtp.Config{Host: "localhost", Port: 25, TLS: smtp.TLSNone, LocalName: "client.test",
-		Memory: new(smtp.Memory), DialContext: d.dialContext}
+		Memory: new(smtp.Memory), DialContext: d.dialContext, LMTP: config.LMTP}
 	if config.TLS != smtptest.TLSNone {
 		d.config.TLS, d.config.TLSConfig = smtp.TLSStartTLS, d.server.ClientTLS()
 	}

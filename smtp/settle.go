@@ -27,7 +27,11 @@ func (c *Conn) settle(x *exchange, cause *Error) {
 	if x.failure != nil {
 		cause = x.failure
 	}
-	c.judge(x, cause)
+	if x.each {
+		c.judgeEach(x, cause)
+	} else {
+		c.judge(x, cause)
+	}
 	r.Repeatable = r.Outcome == NotSent && c.repeatable(x, r.Err)
 	x.t.Done(r)
 }
@@ -82,12 +86,12 @@ func (x *exchange) fate(cause *Error) Outcome {
 	return cause.Outcome
 }
 
-// spread gives all recipients but the refused ones the shared fate, and returns
-// the first refused one.
+// spread gives all recipients that have no verdict of their own the shared fate,
+// and returns the first refused one.
 func (x *exchange) spread(shared RecipientResult) (refused *RecipientResult) {
 	for i := range x.result.Recipients {
 		to := &x.result.Recipients[i]
-		if to.Outcome != Rejected {
+		if to.Outcome != Rejected && to.Outcome != Accepted {
 			to.Outcome, to.Class, to.Reply = shared.Outcome, shared.Class, shared.Reply
 		} else if refused == nil && !to.Reply.IsZero() && x.rcptRefused(i) {
 			refused = to

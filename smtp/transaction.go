@@ -42,8 +42,9 @@ type Transaction struct {
 	Done func(*Result)
 
 	state    atomic.Uint32
-	writing  atomic.Pointer[Conn] // whose server is in the middle of the content
-	touching sync.Mutex           // held while content in memory is copied
+	writing  atomic.Pointer[Conn]   // whose server is in the middle of the content
+	carried  atomic.Pointer[func()] // ends the hand-over by Carry
+	touching sync.Mutex             // held while content in memory is copied
 }
 
 // The states of a Transaction. Only one of the two later ones is ever reached.
@@ -67,6 +68,9 @@ func (t *Transaction) Withdraw() bool {
 	if c := t.writing.Load(); c != nil {
 		c.cut(errWithdrawn) // SMTP knows no other way to take back half a message
 	}
+	if stop := t.carried.Load(); stop != nil {
+		(*stop)()
+	}
 	t.touching.Lock()
 	//lint:ignore SA2001 this waits for the copy in progress
 	t.touching.Unlock()
@@ -85,10 +89,14 @@ type Result struct {
 	Server     string            `json:"server"` // host:port
 	Outcome    Outcome           `json:"outcome"`
 	Recipients []RecipientResult `json:"recipients"`
-	Mail       Reply             `json:"mail,omitzero"`  // reply to MAIL
-	Data       Reply             `json:"data,omitzero"`  // reply to DATA, if it was refused
-	Final      Reply             `json:"final,omitzero"` // reply to the end of the content
-	QueueID    string            `json:"queue_id,omitempty"`
+	Mail       Reply             `json:"mail,omitzero"` // reply to MAIL
+	Data       Reply             `json:"data,omitzero"` // reply to DATA, if it was refused
+	// Final is the reply to the end of the content. Of LMTP's, one for each
+	// recipient, it is the first that accepts, or else the first.
+	Final   Reply  `json:"final,omitzero"`
+	QueueID string `json:"queue_id,omitempty"` // what the server calls the message; told in Final
+	// LMTP says that the content was answered for each recipient by itself.
+	LMTP bool `json:"lmtp,omitempty"`
 
 	Level      Level `json:"level"`
 	RoundTrips int   `json:"round_trips"` // flights this transaction added to the connection's
@@ -121,7 +129,13 @@ type RecipientResult struct {
 	Address string  `json:"address"`
 	Outcome Outcome `json:"outcome"`
 	Class   Class   `json:"class,omitzero"`
+	// Phase is when the server gave this recipient a verdict of its own: PhaseRcpt
+	// if it refused it there, or with LMTP PhaseFinal. Else it shares that of all.
+	Phase Phase `json:"phase,omitzero"`
 	// Reply decided the outcome: the reply to RCPT if it was a refusal, else the
 	// one to MAIL, DATA or the end of the content.
 	Reply Reply `json:"reply,omitzero"`
+	// QueueID is what an LMTP server calls this recipient's copy, if it told. In
+	// SMTP there is Result.QueueID for all.
+	QueueID string `json:"queue_id,omitempty"`
 }

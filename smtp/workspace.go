@@ -10,8 +10,9 @@ import (
 type workspace struct {
 	in        []byte
 	replies   replyReader
-	out       []byte // the flight being put together
-	carry     []byte // content read to see whether there is more
+	out       []byte  // the flight being put together
+	finals    []Reply // LMTP's verdicts on a content, as they come
+	carry     []byte  // content read to see whether there is more
 	exchanges [2]exchange
 	turn      int
 }
@@ -47,6 +48,8 @@ func (c *Conn) giveBack() {
 	}
 	w.replies.src = nil
 	w.out, w.carry = w.out[:0], w.carry[:0]
+	clear(w.finals)
+	w.finals = w.finals[:0]
 	w.exchanges = [2]exchange{}
 	workspaces.Put(w)
 }

@@ -23,14 +23,14 @@ import (
 
 // server starts a mail server that lives as long as its script:
 //
-//	server NAME [starttls | tls] [client] [user=NAME:PASSWORD] [fault=FAULT]…
+//	server NAME [starttls | tls] [lmtp] [client] [user=NAME:PASSWORD] [fault=FAULT]…
 //
 // It sets the variable NAME to host:port and stores its certificate in NAME.pem.
 // With client it wants a client certificate, as that in NAME-client.pem, and takes
 // it for a login. FAULT is what smtptest.ParseFault reads.
 func server(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: server name [starttls | tls] [user=name:password] [fault=…]...")
+		ts.Fatalf("usage: server name [starttls | tls] [lmtp] [user=name:password] [fault=…]...")
 	}
 	config := smtptest.Config{KeepMessages: true}
 	for _, option := range args[1:] {
@@ -66,6 +66,8 @@ func configure(ts *testscript.TestScript, config *smtptest.Config, option string
 	case "client": // once there is TLS
 	case "tls":
 		config.TLS = smtptest.TLSImplicit
+	case "lmtp":
+		config.LMTP = true
 	case "user":
 		user, password, _ := strings.Cut(value, ":")
 		config.Auth = &smtptest.Auth{Users: map[string]string{user: password}, Required: true}

@@ -165,7 +165,7 @@ The bundle is opened with the key of this machine, --key, or its passphrase.`,
 	flags := cmd.Flags()
 	flags.StringVar(&o.KeyFile, "key", "", "open it with the age identity in this `FILE`")
 	flags.BoolVar(&o.Overwrite, "overwrite", false, "replace accounts that exist")
-	flags.BoolVar(&o.Commands, "commands", false, "accept accounts with a password_command, which can do anything: only from those you trust")
+	flags.BoolVar(&o.Commands, "commands", false, "accept accounts with a password_command or sendmail, which can do anything: only from those you trust")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -47,7 +47,7 @@ func (a *app) accountReport(e accounts.Entry, standard string, status *kaizen.St
 
 // serversInShort is the first server, and how many others there are.
 func serversInShort(a *kaizen.Account) string {
-	first := connection(a).Address()
+	first := serverOf(a)
 	if n := len(a.AllServers()) - 1; n > 0 {
 		return fmt.Sprintf("%s and %d more", first, n)
 	}

@@ -34,8 +34,7 @@ func (c *accountAdd) takeServer() error {
 	if a.Password != "" {
 		c.app.warn("others on this machine can see the password in --server; --password-stdin hides it")
 	}
-	c.takeURL(a)
-	return nil
+	return c.takeURL(a)
 }
 
 // findServer goes by what is known of the address, unless the command line names
@@ -52,9 +51,17 @@ func (c *accountAdd) findServer(ctx context.Context) error {
 
 func (c *accountAdd) take(p *accounts.Preset) { c.preset, c.entry.Provider = p, p.Name }
 
-func (c *accountAdd) takeURL(a kaizen.Account) {
+func (c *accountAdd) takeURL(a kaizen.Account) error {
 	e := &c.entry
-	e.Host, e.Port, e.TLS, e.Username, e.LocalName = a.Host, a.Port, a.TLS, a.Username, a.LocalName
+	if a.Mailer != nil {
+		if c.provider != "" {
+			return errors.New("--provider or a --server that is none, not both")
+		}
+		if err := e.SetMailer(a.Mailer); err != nil {
+			return fmt.Errorf("--server: %w", err)
+		}
+	}
+	e.Host, e.Port, e.LMTP, e.TLS, e.Username, e.LocalName = a.Host, a.Port, a.LMTP, a.TLS, a.Username, a.LocalName
 	for _, s := range a.Servers {
 		e.Servers = append(e.Servers, s.String())
 	}
@@ -68,6 +75,7 @@ func (c *accountAdd) takeURL(a kaizen.Account) {
 	if c.name == "" {
 		c.name = a.Name
 	}
+	return nil
 }
 
 // rateTexts writes rates as kaizen.ParseRates reads them.
@@ -95,6 +103,10 @@ func (c *accountAdd) takeWay() (err error) {
 	}
 	if c.entry.ProxySecret, err = c.proxySecret.source(); err != nil {
 		return err
+	}
+	// That of --server may hold a password, which no file takes.
+	if err := c.entry.Set("proxy", c.entry.Proxy); err != nil {
+		return misuse(c.cmd, fmt.Errorf("--server: proxy: %w", causeOf(err)))
 	}
 	return c.keep(&c.entry)
 }
@@ -200,8 +212,7 @@ func (c *accountAdd) understand(answer string) error {
 	if err != nil {
 		return err
 	}
-	c.takeURL(a)
-	return nil
+	return c.takeURL(a)
 }
 
 // explain says what a person must know before the login.
@@ -244,6 +255,12 @@ func (c *accountAdd) explainOAuth(ctx context.Context) error {
 
 // findUsername leaves out what the provider's preset says anyway.
 func (c *accountAdd) findUsername(ctx context.Context) (err error) {
+	if c.mailer() != "" {
+		if c.username != "" || c.source != (secretFlags{}) {
+			return misuse(c.cmd, fmt.Errorf("%s needs no login: leave user name and password out", c.mailer()))
+		}
+		return nil
+	}
 	if c.username != "" {
 		c.entry.Username = c.username
 	}
@@ -302,7 +319,21 @@ func (c *accountAdd) shortName() string {
 		name, _, _ := strings.Cut(domain, ".")
 		return name
 	}
-	return c.entry.Host
+	return cmp.Or(c.mailer(), c.entry.Host)
+}
+
+// mailer is what the entry has in place of a server: "sendmail", "maildir", "eml",
+// or "".
+func (c *accountAdd) mailer() string {
+	switch e := &c.entry; {
+	case len(e.Sendmail) > 0:
+		return "sendmail"
+	case e.Maildir != "":
+		return "maildir"
+	case e.EML != "":
+		return "eml"
+	}
+	return ""
 }
 
 func domainPart(address string) string {

@@ -13,7 +13,7 @@ import (
 // resume lets an account be used again that has stopped: one of the files by its
 // name, or one that a URL tells.
 func (a *app) resume(ctx context.Context, account kaizen.Account) error {
-	client, err := a.client(account.Host == "" && account.Socket == "", nil)
+	client, err := a.client(account.Host == "" && account.Socket == "" && account.Mailer == nil, nil)
 	if err != nil {
 		return err
 	}

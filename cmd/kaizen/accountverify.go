@@ -58,7 +58,9 @@ func (c *accountAdd) try(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 	}
-	c.tell("Trying the login at %s …", serversInShort(&t.Account))
+	if t.Mailer == nil {
+		c.tell("Trying the login at %s …", serversInShort(&t.Account))
+	}
 	_, err = examineAll(ctx, &t.Account)
 	return err
 }
@@ -144,8 +146,10 @@ func (c *accountAdd) tryCommand(e accounts.Entry, standard, to string) string {
 
 // serverInWords is the server, and who is behind it.
 func serverInWords(e accounts.Entry, t *target) string {
-	config := connection(&t.Account)
-	words := config.Address() + ", " + security(config)
+	words := serverOf(&t.Account)
+	if t.Mailer == nil {
+		words += ", " + security(connection(&t.Account))
+	}
 	if t.preset != nil {
 		words += " (" + t.preset.Title + ")"
 	}

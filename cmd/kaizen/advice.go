@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
+	"github.com/kaizenmail/kaizen/internal/proxy"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -12,6 +14,12 @@ import (
 func advice(e *smtp.Error) (text, section string) {
 	if e.Outcome == smtp.Unknown {
 		return "look whether the message arrived before you send it again", "In doubt"
+	}
+	if refused := (*proxy.Error)(nil); errors.As(e, &refused) {
+		return "look at what the proxy says, and at its URL", "Proxies"
+	}
+	if text := adviceWithoutServer(e.Server); text != "" {
+		return text, "Commands and folders"
 	}
 	switch e.Class {
 	case smtp.ClassConnect, smtp.ClassTimeout:
@@ -40,4 +48,16 @@ func advice(e *smtp.Error) (text, section string) {
 		return "read the server's words: filters judge text, links and attachments", "Content refused"
 	}
 	return "", ""
+}
+
+// adviceWithoutServer is about what stands in place of a server.
+func adviceWithoutServer(name string) string {
+	scheme, _, _ := strings.Cut(name, ":")
+	switch {
+	case scheme == "sendmail" || strings.HasPrefix(scheme, "sendmail#"):
+		return "run the command by hand with the same arguments; its exit code and words are those above"
+	case strings.HasPrefix(name, "maildir:"), strings.HasPrefix(name, "eml:"):
+		return "check that there is room in the folder, and that this user may write there"
+	}
+	return ""
 }

@@ -51,7 +51,7 @@ func (p *benchPlan) run(ctx context.Context) (*benchResult, error) {
 }
 
 func (p *benchPlan) server() string {
-	return connection(&p.account).Address()
+	return serverOf(&p.account)
 }
 
 // load is a plan being carried out.

@@ -24,7 +24,7 @@ func choices() map[string][]string {
 		"auth-mechanisms": {"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER"},
 		"extensions":      append(smtptest.DefaultExtensions(), "none"),
 		"profile":         smtptest.Profiles(),
-		"server":          {"smtps://", "smtp://"},
+		"server":          {"smtps://", "smtp://", "lmtp://"},
 		"proxy":           {"socks5://", "http://", "https://", "environment"},
 		"tls-min":         {"1.2", "1.3", "1.1", "1.0"},
 		"provider":        providerNames(),

@@ -80,7 +80,9 @@ func (a *app) printReceipt(r *kaizen.Receipt) {
 		fmt.Fprintf(a.stdout, "Message-ID   %s\n", r.MessageID)
 	}
 	for _, t := range r.Transactions {
-		if t.QueueID != "" {
+		if t.LMTP {
+			a.printQueueIDs(t)
+		} else if t.QueueID != "" {
 			fmt.Fprintf(a.stdout, "Queue ID     %s\n", t.QueueID)
 		}
 	}
@@ -90,6 +92,15 @@ func (a *app) printReceipt(r *kaizen.Receipt) {
 	a.printCosts(r)
 }
 
+// printQueueIDs writes what an LMTP server calls each recipient's copy.
+func (a *app) printQueueIDs(t *smtp.Result) {
+	for _, to := range t.Recipients {
+		if to.QueueID != "" {
+			fmt.Fprintf(a.stdout, "Queue ID     %s for %s\n", to.QueueID, to.Address)
+		}
+	}
+}
+
 func (a *app) printCosts(r *kaizen.Receipt) {
 	if len(r.Transactions) == 0 {
 		return
@@ -97,7 +108,9 @@ func (a *app) printCosts(r *kaizen.Receipt) {
 	last := r.Transactions[len(r.Transactions)-1]
 	fmt.Fprintf(a.stdout, "Server       %s\n", last.Server)
 	fmt.Fprintf(a.stdout, "Size         %s\n", octets(last.Octets))
-	fmt.Fprintf(a.stdout, "Round trips  %d (%s)\n", r.RoundTrips(), last.Level)
+	if last.Level != smtp.LevelAuto { // else it was no server
+		fmt.Fprintf(a.stdout, "Round trips  %d (%s)\n", r.RoundTrips(), last.Level)
+	}
 	took := inWords(r.Took)
 	if r.Waited.ForRate > 0 {
 		took += fmt.Sprintf(", of which %s waiting for the rate limit (%s)", inWords(r.Waited.ForRate), r.Waited.Rate)

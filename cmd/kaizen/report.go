@@ -12,6 +12,7 @@ import (
 // serverReport is what verify found. What was not reached is absent.
 type serverReport struct {
 	Server      string             `json:"server"`
+	LMTP        bool               `json:"lmtp,omitempty"`
 	Security    string             `json:"security"`
 	Attempts    []attempt          `json:"attempts,omitempty"`
 	Proxy       string             `json:"proxy,omitempty"` // on the way, without its login

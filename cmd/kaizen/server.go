@@ -16,6 +16,9 @@ the default account. Without accounts it is a URL (--server, KAIZEN_SERVER):
   smtp://user@smtp.example.com            STARTTLS, required, port 587
   smtp://localhost:1025?tls=none          no TLS, by explicit choice
   smtp://localhost?socket=/run/relay.sock a UNIX socket
+  lmtp://mail.example.com                 LMTP, port 24
+  maildir:///tmp/preview, eml:PREVIEW     a folder in place of a server
+  sendmail:, sendmail:///usr/bin/msmtp    a sendmail command in place of a server
 Percent-encode special characters of the user name (ann%40example.com).
 An account has its password; that of a URL comes from --password-file, the URL,
 KAIZEN_PASSWORD, or a prompt.`
@@ -61,13 +64,21 @@ func (f *serverFlags) within(ctx context.Context) (context.Context, context.Canc
 
 // connection is how package smtp reaches the account.
 func connection(a *kaizen.Account) smtp.Config {
-	c := smtp.Config{Host: a.Host, Port: a.Port, TLS: a.TLS, TLSConfig: a.TLSConfig, PinnedKeys: a.PinnedKeys,
+	c := smtp.Config{Host: a.Host, Port: a.Port, LMTP: a.LMTP, TLS: a.TLS, TLSConfig: a.TLSConfig, PinnedKeys: a.PinnedKeys,
 		Socket: a.Socket, Proxy: a.Proxy, LocalAddress: a.LocalAddress, Auth: a.Auth, InsecureAuth: a.InsecureAuth,
 		LocalName: a.LocalName, Timeouts: a.Timeouts, MaxLevel: a.MaxLevel, DialContext: a.DialContext, Trace: a.Trace}
 	if c.Auth == nil && a.Username != "" {
 		c.Auth = &smtp.Auth{Username: a.Username, Password: a.Password}
 	}
 	return c
+}
+
+// serverOf is the address of the account's server, or what stands in its place.
+func serverOf(a *kaizen.Account) string {
+	if a.Mailer != nil {
+		return a.Mailer.String()
+	}
+	return connection(a).Address()
 }
 
 // misuse is a command line that cobra took and we cannot.

@@ -79,7 +79,7 @@ func (s *sighting) received(r smtp.Reply) {
 	switch {
 	case verb == "":
 		s.greeting = r
-	case (verb == "EHLO" || verb == "HELO") && r.Positive():
+	case (verb == "EHLO" || verb == "HELO" || verb == "LHLO") && r.Positive():
 		s.hello = r
 	}
 }

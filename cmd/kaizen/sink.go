@@ -43,7 +43,7 @@ type sinkFlags struct {
 	listen, tls, cert, key, writeCA string
 	certDays                        int
 	auth, mechanisms                []string
-	requireAuth                     bool
+	requireAuth, lmtp               bool
 	extensions                      []string
 	latency, greetingDelay          time.Duration
 	faults                          []string
@@ -80,6 +80,7 @@ func newSinkCommand(app *app) *cobra.Command {
 	flags.StringVar(&f.profile, "profile", "", "be like "+strings.Join(smtptest.Profiles(), ", ")+"; further flags change it; list describes them")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:2525", "address to listen on; other than loopback, anyone can connect")
 	flags.StringVar(&f.tls, "tls", "none", "none, starttls or implicit; with --profile starttls")
+	flags.BoolVar(&f.lmtp, "lmtp", false, "speak LMTP: a reply for each recipient behind a content")
 	flags.StringVar(&f.cert, "cert", "", "certificate (PEM); default: one made now for localhost")
 	flags.StringVar(&f.key, "key", "", "its private key (PEM)")
 	flags.IntVar(&f.certDays, "cert-days", 0, "make a certificate that ends in so many `DAYS`; one that is negative has ended")
@@ -119,7 +120,7 @@ func (f *sinkFlags) config(changed func(string) bool) (smtptest.Config, error) {
 	}
 	c.Addr, c.Latency, c.GreetingDelay, c.Maildir = f.listen, f.latency, f.greetingDelay, f.save
 	c.CountOnly, c.Transcripts = !f.transcript, f.transcript
-	c.UnknownRecipients = f.unknown
+	c.UnknownRecipients, c.LMTP = f.unknown, f.lmtp
 	f.readLimits(&c, changed)
 	if changed("extensions") {
 		c.Extensions = smtptest.NoExtensions()

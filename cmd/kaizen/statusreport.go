@@ -43,6 +43,7 @@ type accountStatus struct {
 	Since        time.Time             `json:"since,omitzero"`
 	Server       string                `json:"server,omitempty"`
 	Servers      []kaizen.ServerHealth `json:"servers,omitempty"` // if there are several
+	LMTP         bool                  `json:"lmtp,omitempty"`
 	NextProbe    time.Time             `json:"next_probe,omitzero"`
 	LastAccepted time.Time             `json:"last_accepted,omitzero"`
 	Certificate  time.Time             `json:"certificate_expires,omitzero"`
@@ -135,7 +136,7 @@ func (r *statusReport) configured(e *accounts.Entry) {
 		return // to use it tells why
 	}
 	if s.Server == "" {
-		s.Server = connection(&account).Address()
+		s.Server, s.LMTP = serverOf(&account), account.LMTP
 	}
 	if s.Limits != nil {
 		return
@@ -168,7 +169,7 @@ func (r *statusReport) nobody() string {
 func newAccountStatus(k *kaizen.Status, now time.Time) accountStatus {
 	h := &k.Health
 	s := accountStatus{Name: k.Account, Condition: h.Condition.String(), Cause: string(h.Cause), Reason: h.Reason, Since: h.Since,
-		Server: h.Server, Servers: h.Servers, LastAccepted: h.LastAccepted, Certificate: h.Certificate, Warnings: h.Warnings, Learned: h.Learned}
+		Server: h.Server, Servers: h.Servers, LMTP: h.LMTP, LastAccepted: h.LastAccepted, Certificate: h.Certificate, Warnings: h.Warnings, Learned: h.Learned}
 	if h.NextProbe.After(now) {
 		s.NextProbe = h.NextProbe
 	}

@@ -190,7 +190,11 @@ func (v *statusView) onePage(s *accountStatus, now time.Time) (lines []string) {
 // servers are the server, or each of several.
 func (v *statusView) servers(s *accountStatus, now time.Time, row func(name, format string, values ...any)) {
 	if len(s.Servers) == 0 {
-		row("Server", "%s", orDash(printable(s.Server)))
+		server := orDash(printable(s.Server))
+		if s.LMTP {
+			server += ", LMTP"
+		}
+		row("Server", "%s", server)
 		return
 	}
 	for i := range s.Servers {

@@ -71,6 +71,9 @@ func (f *serverFlags) verify(app *app, cmd *cobra.Command) error {
 // with the others in it; the error is the first there is. Refused credentials are
 // not tried at the next one.
 func examineAll(ctx context.Context, a *kaizen.Account) (report *serverReport, err error) {
+	if a.Mailer != nil {
+		return examineMailer(ctx, a)
+	}
 	for i, s := range a.AllServers() {
 		config := connection(a)
 		if i > 0 {
@@ -93,12 +96,19 @@ func examineAll(ctx context.Context, a *kaizen.Account) (report *serverReport, e
 	return report, err
 }
 
+// examineMailer asks what stands in place of a server.
+func examineMailer(ctx context.Context, a *kaizen.Account) (*serverReport, error) {
+	client := kaizen.New(kaizen.Config{})
+	err := errors.Join(client.Verify(ctx, *a), client.Close())
+	return &serverReport{Server: a.Mailer.String(), Security: "no server: it takes messages on this machine", Error: failureOf(ctx, err)}, err
+}
+
 // examine goes as far as a connection gets. The report is set beside an error
 // too: it then ends where the connection did.
 func examine(ctx context.Context, config smtp.Config) (*serverReport, error) {
 	seen := &sighting{}
 	config.Trace = both(seen.trace(), config.Trace)
-	report := &serverReport{Server: config.Address(), Security: security(config)}
+	report := &serverReport{Server: config.Address(), LMTP: config.LMTP, Security: security(config)}
 	conn, err := smtp.Dial(ctx, config)
 	if err != nil {
 		seen.fill(report)
@@ -118,8 +128,13 @@ func examine(ctx context.Context, config smtp.Config) (*serverReport, error) {
 // security tells how the link is to be secured, in words.
 func security(c smtp.Config) string {
 	socket := c.Socket != "" && c.TLS == smtp.TLSAuto
-	implicit := c.TLS == smtp.TLSImplicit || c.TLS == smtp.TLSAuto && c.Port == 465 && !socket
+	implicit := c.TLS == smtp.TLSImplicit || c.TLS == smtp.TLSAuto && c.Port == 465 && !socket && !c.LMTP
 	switch {
+	case c.LMTP && c.TLS == smtp.TLSAuto && !socket:
+		return "LMTP; STARTTLS, required, but not on this machine"
+	case c.LMTP:
+		c.LMTP = false
+		return "LMTP; " + security(c)
 	case implicit:
 		return "TLS from the first octet"
 	case c.TLS == smtp.TLSOpportunistic:

@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -140,7 +141,7 @@ func takenBy(receipt *kaizen.Receipt, address string) (server, queueID string) {
 		server = t.Server
 		for _, r := range t.Recipients {
 			if r.Address == address && r.Outcome == smtp.Accepted {
-				return t.Server, t.QueueID
+				return t.Server, cmp.Or(r.QueueID, t.QueueID)
 			}
 		}
 	}

@@ -48,6 +48,15 @@ func differ(recipients []smtp.RecipientResult) bool {
 // dialogueRecipients is how many recipients a dialogue shows.
 const dialogueRecipients = 20
 
+// finals are the replies to a content in LMTP, one for each recipient.
+func finals(t *smtp.Result, line func(said string, reply smtp.Reply)) {
+	for i := range t.Recipients[:min(len(t.Recipients), dialogueRecipients)] {
+		if to := &t.Recipients[i]; to.Phase == smtp.PhaseFinal {
+			line(". for "+to.Address, to.Reply)
+		}
+	}
+}
+
 // dialogue is what was said in a transaction that failed, put together from its
 // replies.
 func dialogue(t *smtp.Result, e *smtp.Error) string {
@@ -60,12 +69,16 @@ func dialogue(t *smtp.Result, e *smtp.Error) string {
 	line("MAIL", t.Mail)
 	for i := range t.Recipients[:min(len(t.Recipients), dialogueRecipients)] {
 		to := &t.Recipients[i]
-		if to.Outcome == smtp.Rejected && to.Reply != t.Mail && to.Reply != t.Data && to.Reply != t.Final {
+		if to.Phase == smtp.PhaseRcpt {
 			line("RCPT TO:<"+to.Address+">", to.Reply)
 		}
 	}
 	line("DATA", t.Data)
-	line(".", t.Final)
+	if t.LMTP {
+		finals(t, line)
+	} else {
+		line(".", t.Final)
+	}
 	if e != nil && e.Reply.IsZero() {
 		b.WriteString("! " + e.Phase.String() + ": " + e.Class.String())
 		if e.Err != nil {

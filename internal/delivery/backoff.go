@@ -32,14 +32,26 @@ func pause(steps []time.Duration, tries int, class smtp.Class, reply smtp.Reply)
 		d = min(d, brokenPause<<min(tries-1, 10))
 	case smtp.ClassRate:
 		d = min(d, throttlePause<<min(tries-1, 10))
-	case smtp.ClassQuota, smtp.ClassConnectionLimit, smtp.ClassSessionLimit:
+	case smtp.ClassQuota:
 		d = 0 // the lane waits
+	case smtp.ClassConnectionLimit, smtp.ClassSessionLimit:
+		// The lane does what the server asks for; one that says so each time, or of
+		// one recipient only, is not to be asked without end.
+		d = min(d, againSoon(tries))
 	}
 	d = jitter(d)
 	if hint, said := limit.RetryAfter(reply.Text); said && reply.Temporary() {
 		d = max(d, hint+rand.N(hint/10+1))
 	}
 	return d
+}
+
+// againSoon is no pause after the first try, and a growing one after others.
+func againSoon(tries int) time.Duration {
+	if tries <= 1 {
+		return 0
+	}
+	return brokenPause << min(tries-2, 10)
 }
 
 // jitter spreads what failed together: 10 % more or less.

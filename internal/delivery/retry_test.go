@@ -64,6 +64,7 @@ func TestPausesBetweenTries(t *testing.T) {
 		{"own but empty", no(450, smtp.ClassRecipient, "4.2.0 Busy"), []time.Duration{}, standard},
 		{"hint", no(450, smtp.ClassRecipient, "4.2.0 Greylisted, try again in 300 seconds"), nil, []time.Duration{5 * m, 5 * m, 5 * m, 5 * m, 10 * m}},
 		{"too fast", no(450, smtp.ClassRate, "4.2.1 Too fast"), nil, []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 320 * time.Second, 640 * time.Second, 1280 * time.Second, 2560 * time.Second}},
+		{"crowded each time", no(421, smtp.ClassConnectionLimit, "4.3.2 Too many connections"), nil, []time.Duration{0, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second}},
 		{"no room for one", no(452, smtp.ClassTooManyRecipients, "4.5.3 Too many recipients"), nil, standard},
 	} {
 		t.Run(test.name, func(t *testing.T) {

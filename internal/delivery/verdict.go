@@ -59,8 +59,8 @@ func verdict(j *queue.Job, places []int, r Result, now time.Time, steps []time.D
 // about its account: an attempt is what a server has answered, or may have.
 func concerns(r Result) bool {
 	var e *smtp.Error
-	if r.Err == nil {
-		return true
+	if r.Err == nil || r.Last != nil && r.Last.Outcome == smtp.Accepted {
+		return true // some have it, whatever was in the way of others
 	}
 	if !errors.As(r.Err, &e) {
 		return false

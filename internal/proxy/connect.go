@@ -57,7 +57,7 @@ func (p *Proxy) verdict(r response) error {
 	}
 	said := &refusal{err: errors.New("it answers " + p.shown(r.status))}
 	switch {
-	case r.code == 407 && p.login:
+	case (r.code == 407 || r.code == 401) && p.login: // tinyproxy says 401
 		said.hint = "the proxy refused its own login, which is not that of the mail account: correct user and password in its URL" + only(r.logins)
 	case r.code == 407:
 		said.hint = "the proxy wants a login: give user:password@ in its URL" + only(r.logins)

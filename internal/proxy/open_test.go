@@ -98,6 +98,7 @@ func TestProxiesThatRefuse(t *testing.T) {
 		{"http://" + login + "h", "HTTP/1.1 407 No\r\n\r\n", "407 No", "not that of the mail account"},
 		{"http://" + login + "h", "HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate\r\n\r\n", "407", "it takes NTLM, Negotiate"},
 		{"http://" + login + "h", "HTTP/1.1 407 you said " + secret + " and " + encoded + "\r\n\r\n", "you said <secret> and <secret>", ""},
+		{"http://" + login + "h", "HTTP/1.1 401 Unauthorized\r\n\r\n", "401", "not that of the mail account"}, // as tinyproxy
 		{"http://h", "HTTP/1.1 403 Forbidden\r\n\r\n", "403 Forbidden", "forbid"},
 		{"http://h", "HTTP/1.0 502 Bad Gateway\r\n\r\n", "502", "cannot reach the server"},
 		{"http://h", "HTTP/1.1 302 Found\r\nLocation: http://x\r\n\r\n", "302", ""},

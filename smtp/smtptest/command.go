@@ -7,6 +7,8 @@ import (
 var (
 	badSyntax = Reply{501, "5.5.4 Syntax error in the arguments"}
 	ok        = Reply{250, "2.0.0 Ok"}
+
+	unknownHello = Reply{500, "5.5.1 Command not recognized"}
 )
 
 // command carries out one command line.
@@ -42,7 +44,7 @@ func (s *session) dispatch(verb string, arg []byte) error {
 		return s.bdat(arg)
 	case "RSET":
 		return s.rset()
-	case "EHLO", "HELO":
+	case "EHLO", "HELO", "LHLO":
 		return s.greet(verb, arg)
 	case "NOOP":
 		return s.answer(s.judge(PhaseNOOP, arg, s.words.Noop))
@@ -101,7 +103,7 @@ func (s *session) unsynchronised(verb string) (bool, error) {
 	}
 	last := false
 	switch verb {
-	case "DATA", "EHLO", "HELO", "STARTTLS", "NOOP":
+	case "DATA", "EHLO", "HELO", "LHLO", "STARTTLS", "NOOP":
 		last = q.StrictSync
 	case "AUTH":
 		last = q.AuthAlone
@@ -120,11 +122,13 @@ func (s *session) unsynchronised(verb string) (bool, error) {
 func (s *session) greet(verb string, arg []byte) error {
 	reply := ok
 	switch {
+	case s.config.LMTP != (verb == "LHLO"):
+		reply = unknownHello // RFC 2033 §4.1
 	case verb == "EHLO" && s.config.NoEHLO:
 		reply = Reply{502, "Command not recognized"}
 	case len(bytes.TrimSpace(arg)) == 0 || bytes.ContainsAny(arg, " \t"):
 		reply = badSyntax
-	case verb == "EHLO":
+	case verb != "HELO":
 		s.client = string(arg)
 		reply = s.ehlo()
 	default:
@@ -133,7 +137,7 @@ func (s *session) greet(verb string, arg []byte) error {
 	}
 	v := s.judge(PhaseEHLO, arg, reply)
 	if v.holds() {
-		s.hello, s.extended = true, verb == "EHLO"
+		s.hello, s.extended = true, verb != "HELO"
 		s.tx.clear()
 		s.ledger.note(func(c *ConnectionInfo) { c.Hello = s.client })
 	}

@@ -12,7 +12,7 @@ var commandPlaces = []struct {
 	phase Phase
 	verb  string
 }{
-	{"CONNECT", PhaseGreeting, ""}, {"HELO", PhaseEHLO, "HELO"}, {"EHLO", PhaseEHLO, "EHLO"},
+	{"CONNECT", PhaseGreeting, ""}, {"HELO", PhaseEHLO, "HELO"}, {"EHLO", PhaseEHLO, "EHLO"}, {"LHLO", PhaseEHLO, "LHLO"},
 	{"STARTTLS", PhaseSTARTTLS, ""}, {"AUTH", PhaseAUTH, ""},
 	{"MAIL", PhaseMAIL, ""}, {"RCPT", PhaseRCPT, ""}, {"DATA", PhaseDATA, ""}, {".", PhaseFinal, ""},
 	{"RSET", PhaseRSET, ""}, {"NOOP", PhaseNOOP, ""}, {"QUIT", PhaseQUIT, ""},

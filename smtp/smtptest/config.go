@@ -53,6 +53,10 @@ type Config struct {
 	// else at its end.
 	Extensions []string
 	NoEHLO     bool // 502 to EHLO: HELO only
+	// LMTP speaks RFC 2033 instead of SMTP: LHLO only, and at the end of a content
+	// a reply for each recipient that was accepted. PhaseFinal and PhaseAfterFinal
+	// then occur once for each of them, and Reject is given its address.
+	LMTP bool
 
 	Auth *Auth // nil: no AUTH
 
@@ -74,8 +78,8 @@ type Config struct {
 	Limits Limits
 	Quirks Quirks
 	// Reject, if set, may refuse what the server would otherwise accept: nil
-	// accepts. The argument is the address (mail, rcpt), the Message-ID (final),
-	// or what followed the verb. It is called from each connection's goroutine.
+	// accepts. The argument is the address (mail, rcpt, with LMTP final), the
+	// Message-ID (final), or what followed the verb. It is called from each connection's goroutine.
 	Reject func(phase Phase, arg string) *Reply
 	Faults []Fault
 	Seed   uint64 // of the faults with a probability
@@ -156,6 +160,9 @@ type Quirks struct {
 	// DataAlways answers DATA with 354 even if no recipient was accepted, as
 	// RFC 2920 permits; the content is refused then.
 	DataAlways bool
+	// OneFinalReply answers the end of a content once, whatever the number of
+	// recipients (what calls itself LMTP and is not, quite). Only with LMTP.
+	OneFinalReply bool
 	// CrowdedAtFinal greets connections over Limits.Connections all the same, and
 	// refuses their messages at the end of the content (Exchange Online).
 	CrowdedAtFinal bool

@@ -121,11 +121,17 @@ func (s *session) refuseBDAT(size int64, last bool, v verdict) error {
 		s.ledger.rejected.Add(1)
 	}
 	s.tx.broken = s.tx.open
+	if n := len(s.tx.to); n > 0 && last && s.config.LMTP { // RFC 2033 §4.3
+		return s.answerEach(forEach(make([]verdict, n), v.reply))
+	}
 	return s.answer(v)
 }
 
 // final gives the verdict on a message that was read.
 func (s *session) final() error {
+	if s.config.LMTP {
+		return s.finalForEach()
+	}
 	now := time.Now()
 	id := findMessageID(s.tx.content.head)
 	reply, counted := s.checkFinal(now)
@@ -139,7 +145,7 @@ func (s *session) final() error {
 	}
 	if err := s.accept(string(id), now); err != nil {
 		s.ledger.rejected.Add(1)
-		v = verdict{reply: Reply{451, "4.3.0 Cannot store the message"}}
+		v = verdict{reply: cannotStore}
 		return s.endTransaction(v)
 	}
 	if v.fault == nil {
@@ -151,13 +157,19 @@ func (s *session) final() error {
 	return s.endTransaction(v)
 }
 
+var cannotStore = Reply{451, "4.3.0 Cannot store the message"}
+
 func (s *session) endTransaction(v verdict) error {
-	if v.reply.refuses() && s.config.Quirks.StickyTransaction {
+	s.leaveTransaction(v.reply.refuses())
+	return s.answer(v)
+}
+
+func (s *session) leaveTransaction(refused bool) {
+	if refused && s.config.Quirks.StickyTransaction {
 		s.tx.content.clear()
 	} else {
 		s.tx.clear()
 	}
-	return s.answer(v)
 }
 
 // checkFinal also tells whether the message was counted against the rate.

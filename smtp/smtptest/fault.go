@@ -58,7 +58,7 @@ type Fault struct {
 	// Prob restricts the fault to a share of the occurrences; 0 means all.
 	Prob float64
 	// Verb, in upper case, restricts the fault to one of the commands of its
-	// phase: EHLO or HELO, DATA or BDAT, VRFY.
+	// phase: EHLO, HELO or LHLO, DATA or BDAT, VRFY.
 	Verb string
 	// After is how long the server waits before it does anything of this. A
 	// fault at PhaseBody that waits, and none of whose octets are due, does so

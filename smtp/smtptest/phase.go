@@ -7,7 +7,7 @@ type Phase uint8
 const (
 	PhaseConnect    Phase = iota // a connection was accepted; nothing was said
 	PhaseGreeting                // the greeting
-	PhaseEHLO                    // EHLO and HELO
+	PhaseEHLO                    // EHLO, HELO and LHLO
 	PhaseSTARTTLS                // the reply to STARTTLS
 	PhaseTLS                     // the TLS handshake
 	PhaseAUTH                    // the verdict on a login
@@ -15,7 +15,7 @@ const (
 	PhaseRCPT                    // RCPT
 	PhaseDATA                    // DATA, and each BDAT but the last
 	PhaseBody                    // while the content arrives
-	PhaseFinal                   // the verdict on the content
+	PhaseFinal                   // the verdict on the content; LMTP: for each recipient
 	PhaseAfterFinal              // the message was accepted; its reply was not sent yet
 	PhaseRSET                    // RSET
 	PhaseNOOP                    // NOOP

@@ -34,7 +34,7 @@ type Replies struct {
 	Rcpt               Reply // 250 2.1.5
 	UnknownRecipient   Reply // 550 5.1.1, see Config.UnknownRecipients
 	TooManyRecipients  Reply // 452 4.5.3
-	NoRecipients       Reply // 554 5.5.1, to DATA
+	NoRecipients       Reply // 554 5.5.1, to DATA; 503 5.5.1 with LMTP
 	Data               Reply // 354
 	Accepted           Reply // 250 2.0.0, with {id}
 	TooLarge           Reply // 552 5.3.4, to MAIL or at the end
@@ -47,6 +47,16 @@ type Replies struct {
 	Unrecognized       Reply // 502 5.5.2
 	NotImplemented     Reply // 502 5.5.1
 	Pipelining         Reply // 500 5.5.1, see Quirks.RejectPipelining
+}
+
+// words are the replies with what LMTP says otherwise.
+func (c *Config) words() Replies {
+	r := c.Replies
+	if c.LMTP {
+		r.Greeting = r.Greeting.or(Reply{220, "{name} LMTP smtptest"})
+		r.NoRecipients = r.NoRecipients.or(Reply{503, "5.5.1 No valid recipients"}) // RFC 2033 §4.2
+	}
+	return r.withDefaults()
 }
 
 func (r Replies) withDefaults() Replies {

@@ -64,7 +64,7 @@ func Listen(config Config) (*Server, error) {
 	if s.config.Name == "" {
 		s.config.Name = "mx.example.com"
 	}
-	s.words = s.config.Replies.withDefaults()
+	s.words = s.config.words()
 	s.offer = newOffer(s.config)
 	if err := s.prepare(); err != nil {
 		return nil, fmt.Errorf("smtptest: %w", err)

@@ -35,9 +35,9 @@ type session struct {
 	id      int64  // of the message, where Replies.QueueID shapes it
 
 	crowded  bool   // over the limit of connections
-	hello    bool   // EHLO or HELO was accepted
+	hello    bool   // EHLO, HELO or LHLO was accepted
 	client   string // what the client called itself
-	extended bool   // it was EHLO
+	extended bool   // it was EHLO or LHLO
 	user     string
 	authed   bool
 	errors   int // refusals so far

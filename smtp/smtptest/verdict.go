@@ -10,6 +10,7 @@ import (
 type verdict struct {
 	reply Reply
 	fault *Fault
+	about string // with LMTP, whose verdict it is
 }
 
 // holds reports whether the command has its effect.

@@ -25,13 +25,17 @@ func release() string {
 	return "trixie"
 }
 
-func newApt(t *testing.T, cache string) *apt {
+func newApt(t *testing.T, release string) *apt {
 	t.Helper()
-	a := &apt{dir: filepath.Join(cache, release())}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	a := &apt{dir: filepath.Join(cache, "kaizen-interop", release)}
 	for _, dir := range []string{"lists/partial", "archives/partial", "none"} {
 		must(t, os.MkdirAll(filepath.Join(a.dir, dir), 0o755))
 	}
-	source := "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] " + mirror() + " " + release() + " main\n"
+	source := "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] " + mirror() + " " + release + " main\n"
 	must(t, os.WriteFile(filepath.Join(a.dir, "sources.list"), []byte(source), 0o644))
 	return a
 }

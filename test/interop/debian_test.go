@@ -24,6 +24,12 @@ type debian struct {
 // left it.
 func unpackDebian(t *testing.T, w *workshop, packages ...string) *debian {
 	t.Helper()
+	return unpackFrom(t, w, w.apt, packages...)
+}
+
+// unpackFrom takes the packages from another release.
+func unpackFrom(t *testing.T, w *workshop, from *apt, packages ...string) *debian {
+	t.Helper()
 	w.mu.Lock()
 	d := w.unpacked[packages[0]]
 	w.mu.Unlock()
@@ -31,7 +37,7 @@ func unpackDebian(t *testing.T, w *workshop, packages ...string) *debian {
 		return d
 	}
 	packages = append(packages, "dash") // some servers deliver through a shell
-	plan := w.apt.download(t, w, packages)
+	plan := from.download(t, w, packages)
 	root, err := os.MkdirTemp(w.dir, packages[0]+"-")
 	must(t, err)
 	d = &debian{root, map[string]string{}}
@@ -39,7 +45,7 @@ func unpackDebian(t *testing.T, w *workshop, packages ...string) *debian {
 		name, version, architecture := m[1], m[2], m[3]
 		d.versions[name] = version
 		file := fmt.Sprintf("%s_%s_%s.deb", name, strings.ReplaceAll(version, ":", "%3a"), architecture)
-		run(t, exec.Command("dpkg-deb", "-x", filepath.Join(w.apt.dir, "archives", file), d.root))
+		run(t, exec.Command("dpkg-deb", "-x", filepath.Join(from.dir, "archives", file), d.root))
 	}
 	d.furnish(t, w)
 	w.mu.Lock()

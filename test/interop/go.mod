@@ -5,9 +5,11 @@ go 1.26.0
 replace github.com/kaizenmail/kaizen => ../..
 
 require (
+	github.com/elazarl/goproxy v1.9.4
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
 	github.com/emersion/go-smtp v0.25.1
 	github.com/kaizenmail/kaizen v0.0.0
+	github.com/things-go/go-socks5 v0.0.6
 	golang.org/x/crypto v0.58.0
 )
 

@@ -32,7 +32,7 @@ func startGoSMTP(t *testing.T, w *workshop, l limits) *instance {
 	server.EnableSMTPUTF8, server.EnableBINARYMIME, server.EnableDSN, server.EnableREQUIRETLS = true, true, true, true
 	server.ReadTimeout, server.WriteTimeout = time.Minute, time.Minute
 	server.ErrorLog = logger{logFile}
-	served := make(chan error, 2)
+	served := make(chan error, 3)
 	listen := func(secure bool) string {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		must(t, err)
@@ -47,9 +47,16 @@ func startGoSMTP(t *testing.T, w *workshop, l limits) *instance {
 		mailbox: map[string]string{"bob": filepath.Join(dir, "bob"), "eve": filepath.Join(dir, "eve")},
 		trace:   []string{"X-Original-To", "Received"}, knobs: knobs{},
 		logs: []string{logFile.Name()}, complaints: `.`}
+	servers := 2
+	in.listenAlso = func(t *testing.T, socket string) {
+		listener, err := net.Listen("unix", socket)
+		must(t, err)
+		servers++
+		go func() { served <- server.Serve(listener) }()
+	}
 	in.stop = func(t *testing.T) {
 		must(t, server.Close())
-		for range 2 {
+		for range servers {
 			if err := <-served; err != nil && err != gosmtp.ErrServerClosed {
 				t.Error(err)
 			}

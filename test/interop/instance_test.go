@@ -33,6 +33,8 @@ type instance struct {
 	knobs    knobs
 	logs     []string // files
 	stop     func(t *testing.T)
+	// listenAlso has it serve a UNIX socket, too; nil if it cannot.
+	listenAlso func(t *testing.T, socket string)
 	// complaints are what the log must not have.
 	complaints, pardoned string
 }

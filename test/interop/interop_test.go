@@ -1,6 +1,7 @@
 // Package interop_test sends with the program and the library to real mail
 // servers and compares what arrived, octet for octet, with what was sent. It
-// writes what it found into docs/interop.md.
+// writes what it found into docs/interop.md. It also goes through real proxies, over
+// a UNIX socket, and resumes TLS sessions of servers that use OpenSSL and Node.js.
 //
 // The servers run on the loopback interface, those of Debian each in a root
 // folder of its own, made of its packages alone: nothing is installed, and the

@@ -20,6 +20,8 @@ func startOpenSMTPD(t *testing.T, w *workshop, l limits) *instance {
 	d.write(t, "etc/ssl/certs/ca-certificates.crt", string(w.cert), 0o644) // it will not start without
 	d.own(t, 0, "var/lib/opensmtpd/empty", "var/spool/smtpd")
 	must(t, os.Chmod(d.path("var/spool/smtpd"), 0o711))
+	must(t, os.Chown(d.path("usr/sbin/smtpctl"), 0, 20106)) // what its sendmail is
+	must(t, os.Chmod(d.path("usr/sbin/smtpctl"), 0o755|os.ModeSetgid))
 	smtpd := spawn(t, d.path("var/log"), d.root, "/usr/sbin/smtpd", "-d")
 	return &instance{
 		version: d.versions["opensmtpd"], plain: loopback(plain), implicit: loopback(implicit),

@@ -30,6 +30,8 @@ Written by ` + "`make interop`" + `; do not edit. The test behind it (test/inter
 What arrived is compared octet by octet with what was sent, but for the trace fields that servers put in front (Received, Return-Path, Delivered-To, X-Original-To, Envelope-to) and for line ends: Postfix, Exim and OpenSMTPD keep LF, and some write the empty line behind a header that was sent without one. Each message must arrive once, over a link as secure as was asked for, and the server's log must not complain. "ok" means all of this, in all three ways; BDAT is tried through the pool alone, since the programs use it only for what cannot go otherwise. A number leads to a note.
 
 The program and the library log in with the best mechanism offered; the others are tried one by one further down, where only what a server has on some link is listed.
+
+LMTP is tried apart, with Dovecot of the same Debian, over TCP, STARTTLS and a UNIX socket, and with go-smtp's server: an unknown mailbox and a full one among good ones, at every level, by DATA and BDAT. Each recipient must be told the reply to its own copy, and the good ones must have it once.
 `
 
 // page is the text of docs/interop.md while it is written.

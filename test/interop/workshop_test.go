@@ -52,11 +52,7 @@ func newWorkshop(t *testing.T) *workshop {
 			t.Log("kept", dir)
 		}
 	})
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	w := &workshop{dir: dir, unpacked: map[string]*debian{}, apt: newApt(t, filepath.Join(cache, "kaizen-interop")), program: filepath.Join(dir, "kaizen"), caFile: filepath.Join(dir, "ca.pem")}
+	w := &workshop{dir: dir, unpacked: map[string]*debian{}, apt: newApt(t, release()), program: filepath.Join(dir, "kaizen"), caFile: filepath.Join(dir, "ca.pem")}
 	w.certify(t)
 	build := exec.Command("go", "build", "-o", w.program, "./cmd/kaizen")
 	build.Dir = "../.."

@@ -52,6 +52,7 @@ func TestStoredPassword(t *testing.T) {
 	s.use("work")
 	s.want(0, password+"\n", "account", "password", "work", "--password-stdin")
 	s.want(0, "", "account", "key")
+	typing("account", "set", "work", "password="+password)
 	s.want(64, "", "account", "set", "work", "password="+password)
 
 	// A password that was mistyped is a secret, too: it is the real one but for a letter.

@@ -156,6 +156,11 @@ func TestFailuresWithoutALogin(t *testing.T) {
 // others see it then is not the program's doing.
 var typed sync.Map
 
+// typing notes such a command line, before it is run.
+func typing(args ...string) {
+	typed.Store(strings.Join(append([]string{program}, args...), "\x00")+"\x00", true)
+}
+
 // Passwords where no password belongs.
 func TestMisplacedPasswords(t *testing.T) {
 	t.Parallel()
@@ -169,7 +174,7 @@ func TestMisplacedPasswords(t *testing.T) {
 				{"account", "add", "--password=" + value}, {"account", "set", "work", "password=" + value}, {"account", "set", "work", "pasword=" + value},
 				{"account", "password", "--password=" + value},
 			} {
-				typed.Store(strings.Join(append([]string{program}, args...), "\x00")+"\x00", true)
+				typing(args...)
 				if r := s.run("", args...); r.code == 0 {
 					t.Errorf("%s is taken", args[:2])
 				}

@@ -22,6 +22,9 @@ import (
 // would make hundreds of runs twice as long.
 var program string
 
+// workPrefix begins the name of the folder of a run of these tests.
+const workPrefix = "kaizen-secrets"
+
 func TestMain(m *testing.M) {
 	code, err := withProgram(m.Run)
 	if err != nil {
@@ -32,7 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 func withProgram(run func() int) (int, error) {
-	dir, err := os.MkdirTemp("", "kaizen-secrets")
+	dir, err := os.MkdirTemp("", workPrefix)
 	if err != nil {
 		return 0, err
 	}
