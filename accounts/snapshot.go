@@ -263,6 +263,10 @@ func (s *Store) Default() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return s.standard(n)
+}
+
+func (s *Store) standard(n *snapshot) (string, error) {
 	for _, from := range []settings{n.written, n.own} {
 		if from.standard == "" {
 			continue

@@ -53,6 +53,7 @@ type Store struct {
 	passphrases passphrases
 
 	snapshot atomic.Pointer[snapshot]
+	routing  atomic.Pointer[routing]
 	secrets  atomic.Pointer[secrets]
 	opening  chan struct{} // held while secrets.age is decrypted
 

@@ -104,9 +104,11 @@ func (a *app) clientConfig(kept bool, logger *slog.Logger) (kaizen.Config, error
 	}
 	config.StateDir = dir
 	if kept {
-		if config.Accounts, err = a.store(); err != nil {
+		store, err := a.store()
+		if err != nil {
 			return config, err
 		}
+		config.Accounts, config.Router = store, store.Router()
 	}
 	return config, nil
 }
