@@ -41,7 +41,8 @@ var ladder = []rung{
 	{dir: ".", ours: []string{"smtp", "route", "sendmail", "maildrop", "queue", "queue/memory", "message", "internal/limit", "internal/pool", "internal/state", "internal/delivery"},
 		third: []string{"golang.org/x/…/"}},
 
-	{dir: "accounts", ours: []string{".", "smtp", "route", "sendmail", "maildrop", "queue", "internal/proxy", "internal/safefile"}, third: []string{"*"}},
+	{dir: "accounts/oauth", third: []string{"golang.org/x/…/"}},
+	{dir: "accounts", ours: []string{".", "smtp", "route", "sendmail", "maildrop", "queue", "internal/proxy", "internal/safefile", "accounts/oauth"}, third: []string{"*"}},
 	{dir: "queue/sqlite", ours: []string{"smtp", "queue", "internal/safefile", "internal/crashpoint"}, third: []string{"*"}},
 	{dir: "queue/postgres", ours: []string{"smtp", "queue"}, third: []string{"*"}},
 	{dir: "kaizenprom", ours: []string{".", "smtp", "queue"}, third: []string{"*"}},
