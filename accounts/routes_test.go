@@ -109,7 +109,7 @@ func TestWrongRoutes(t *testing.T) {
 		"[[routes]]\naccounts = \"office 0\"":  `no account has a weight above 0`,
 		"[[routes]]\naccounts = \"a>b\"":       `"a>b" cannot be an account's name`,
 		"[[routes]]\nname = 3":                 `:2:1: routes.1.name: must be a text`,
-		"[[routes]]\naccounts = \"office\"\n\n[[routes]]\naccounts = \"office\"\nto = \"@example.org\"":                                 `:6:1: routes.2.to: "@example.org": write "example.org"`,
+		"[[routes]]\naccounts = \"office\"\n\n[[routes]]\naccounts = \"office\"\nto = \"b*b@example.org\"":                              `:6:1: routes.2.to: "b*b@example.org": a * stands`,
 		"[[routes]]\naccounts = \"office\"\nfrom = [\"exa mple.org\"]":                                                                  `:3:1: routes.1.from: "exa mple.org" is no address`,
 		"[[routes]]\naccounts = \"office\"\ntag = \"!\"":                                                                                `:3:1: routes.1.tag: a tag is empty`,
 		"[[routes]]\naccounts = \"office\"\nfallback = [\"\"]":                                                                          `:3:1: routes.1.fallback: an account needs a name`,
