@@ -96,7 +96,7 @@ func (s *Store) readClientSecret(ctx context.Context, m, last *made) (err error)
 		return s.readSecret(ctx, m, last)
 	default:
 		if m.secrets, err = s.openSecrets(ctx); err == nil {
-			m.secret = m.secrets.passwords[e.Name]
+			m.secret = m.secrets.passwords[e.secretKey()]
 		}
 	}
 	if err != nil {

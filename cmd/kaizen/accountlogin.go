@@ -124,6 +124,9 @@ func (c *accountLogin) takeFlags(context.Context) error {
 	if c.keyFile != "" && c.flow == "" {
 		e.OAuth.Flow = oauth.FlowServiceAccount
 	}
+	if !before {
+		e.Secret = accounts.SecretSource{} // the password's: the client is not to have it
+	}
 	if !before && e.OAuth.Flow == "" {
 		e.OAuth.Flow = oauth.FlowCode
 	}
