@@ -48,7 +48,8 @@ type accountLogin struct {
 	timeout                                     time.Duration
 
 	entry  accounts.Entry
-	secret string // of the client, or the key of a service account; "": as it was
+	before *accounts.Entry // as it was with a password
+	secret string          // of the client, or the key of a service account; "": as it was
 }
 
 func newAccountLoginCommand(app *app) *cobra.Command {
@@ -221,6 +222,9 @@ func (c *accountLogin) save(ctx context.Context) error {
 		if err := c.store.Put(ctx, c.entry); err != nil {
 			return err
 		}
+		if !before.UsesOAuth() {
+			c.before = &before
+		}
 	}
 	if c.secret == "" {
 		return nil
@@ -235,10 +239,22 @@ func (c *accountLogin) ask(ctx context.Context) (oauth.Token, error) {
 		o.Open = openBrowser
 	}
 	token, err := c.store.Login(ctx, c.entry.Name, o)
+	if err != nil && c.before != nil {
+		c.undo(context.WithoutCancel(ctx))
+	}
 	if errors.Is(err, errNobodyCame) {
 		return token, errNobodyCame
 	}
 	return token, err
+}
+
+// undo gives an account its password back, which may be good still.
+func (c *accountLogin) undo(ctx context.Context) {
+	if err := c.store.Put(ctx, *c.before); err != nil {
+		c.app.warn("the account is set to OAuth 2, but nobody has logged in: %v", err)
+		return
+	}
+	fmt.Fprintf(c.app.stderr, "Account %s goes on with its password.\n", c.entry.Name)
 }
 
 func (c *accountLogin) show(p oauth.Prompt) {
