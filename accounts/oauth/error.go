@@ -96,9 +96,17 @@ func failure(op, endpoint string, err error, secrets []string) *Error {
 		e.Err = at.Err
 		return e
 	}
-	e.Err = errors.New("the answer is not that of an authorization server")
+	e.Err = errNoAnswer
+	if errors.Is(err, errBroken) {
+		e.Err = errBroken
+	}
 	return e
 }
+
+var (
+	errNoAnswer = errors.New("the answer is not that of an authorization server")
+	errBroken   = errors.New("the answer broke off")
+)
 
 func codeIn(body []byte) (code, description string) {
 	var said struct {
