@@ -122,7 +122,7 @@ func (d *desk) wait(ctx context.Context) (code string, err error) {
 	select {
 	case a := <-d.answer:
 		if a.code == "" {
-			return "", &Error{Status: http.StatusBadRequest, Code: codeShown(a.refusal), Description: shown(a.description, nil)}
+			return "", &Error{Status: http.StatusBadRequest, Code: a.refusal, Description: a.description}
 		}
 		return a.code, nil
 	case <-ctx.Done():

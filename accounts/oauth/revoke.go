@@ -22,7 +22,7 @@ func (c Config) Revoke(ctx context.Context, t Token) (bool, error) {
 	if _, err = c.post(ctx, c.RevokeURL, url.Values{"token": {token}, "token_type_hint": {hint}}); err == nil {
 		return true, nil
 	}
-	e := failure("revoke the token", c.RevokeURL, err, append(c.secrets(), t.Access, t.Refresh))
+	e := c.failure("revoke the token", c.RevokeURL, err, t.Access, t.Refresh)
 	if e.Code == "invalid_token" {
 		return true, nil // it has ended already: §2.2 has that be a success, Google has not
 	}
