@@ -55,7 +55,13 @@ func (s *Store) clientOf(ctx context.Context, name string) (*Entry, oauth.Config
 	if err := e.checkOAuth(); err != nil {
 		return nil, oauth.Config{}, err
 	}
-	m := &made{entry: e}
+	m, err := s.makeWithout(ctx, e, nil)
+	if err == nil {
+		err = m.failed // of the proxy's password
+	}
+	if err != nil {
+		return nil, oauth.Config{}, err
+	}
 	config, err := s.oauthConfig(ctx, m, nil)
 	if err == nil {
 		err = m.failed
