@@ -64,6 +64,14 @@ func loginHint(name string) string {
 	return fmt.Sprintf("log in: kaizen account login %s (Store.Login)", name)
 }
 
+// clientHint is what to do where a login would not help.
+func clientHint(name string, c *oauth.Config) string {
+	if c.Flow == oauth.FlowServiceAccount {
+		return fmt.Sprintf("check the key, its rights and the clock of this machine; another key: kaizen account login %s --key-file FILE", name)
+	}
+	return fmt.Sprintf("check the client's id, secret, scopes and rights at the provider; another secret: kaizen account login %s --client-secret-stdin", name)
+}
+
 // oauthConfig adds secret and key to what the entry says.
 func (s *Store) oauthConfig(ctx context.Context, m, last *made) (oauth.Config, error) {
 	e := m.entry
@@ -127,7 +135,7 @@ func (s *Store) source(name string, c oauth.Config, t oauth.Token, proxy string)
 	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %q %q %q %q %q %q %q %d", c.Provider, c.Flow, c.ClientID, c.ClientSecret, c.Tenant,
 		c.Scopes, c.TokenURL, c.DeviceURL, c.AuthURL, c.ClientAuth, c.Key, c.Subject, t.Login.UnixNano()))
 	via := sha256.Sum256([]byte(proxy))
-	fresh, err := oauth.NewSource(c, oauth.SourceOptions{Keep: &tokenKeep{s, name}, Hint: loginHint(name),
+	fresh, err := oauth.NewSource(c, oauth.SourceOptions{Keep: &tokenKeep{s, name}, Hint: loginHint(name), ClientHint: clientHint(name, &c),
 		Trouble: func(err error) { s.options.Trouble(name, err) }})
 	if err != nil {
 		return nil, err

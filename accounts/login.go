@@ -29,6 +29,9 @@ func (s *Store) Login(ctx context.Context, name string, o oauth.LoginOptions) (o
 	}
 	t, err := config.Login(ctx, o)
 	if err != nil {
+		if told, ok := errors.AsType[*oauth.Error](err); ok && told.Hint == "" && told.Permanent() && (told.OfClient() || !config.Flow.Interactive()) {
+			told.Hint = clientHint(name, &config)
+		}
 		return oauth.Token{}, fmt.Errorf("account %q: %w", name, err)
 	}
 	return t, s.replaceToken(ctx, name, t)

@@ -107,7 +107,7 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case d.answer <- answer:
 	default:
 	}
-	text := "The login is done. Close this window and go back to the program."
+	text := "This part is done. Close this window: the program goes on, and says whether the login is complete."
 	if answer.code == "" {
 		text = "The login was refused. Close this window; the program says more."
 	}

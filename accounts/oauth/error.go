@@ -75,6 +75,12 @@ func (e *Error) Permanent() bool {
 	return e.Code != "" && !slices.Contains(passing, e.Code) && slices.Contains(final, e.Status)
 }
 
+// OfClient reports that the client itself was refused, so that another consent is of
+// no use: its id or secret is wrong or has ended, or it may not do what it asks for.
+func (e *Error) OfClient() bool {
+	return slices.Contains([]string{"invalid_client", "unauthorized_client", "invalid_scope", "unsupported_grant_type"}, e.Code)
+}
+
 // Advice is the Hint, for those who look for what to do in errors of any kind.
 func (e *Error) Advice() string { return e.Hint }
 

@@ -115,6 +115,9 @@ func (s *Source) explain(err error, kept Token) error {
 		return err
 	}
 	e.Hint = s.options.Hint
+	if !s.config.Flow.Interactive() || e.OfClient() {
+		e.Hint = s.options.ClientHint
+	}
 	if s.config.Flow.Interactive() {
 		s.mu.Lock()
 		s.dead, s.verdict = kept.Refresh, err

@@ -14,8 +14,10 @@ type SourceOptions struct {
 	Keep Keep
 	// Token is what Login brought, if there is no Keep.
 	Token Token
-	// Hint is added to errors that a person has to do something about: "run …".
-	Hint string
+	// Hint is added to errors that a person has to do something about: "run …", and
+	// ClientHint in its place (default: Hint) where it is the client that is refused,
+	// not the consent: its id, secret, key or rights.
+	Hint, ClientHint string
 	// Trouble, if set, is told of a token that could not be kept, or not be locked:
 	// mail goes on with it, but after a restart a login may be needed. It is called
 	// from a goroutine of the Source's.
@@ -69,6 +71,9 @@ func NewSource(c Config, o SourceOptions) (*Source, error) {
 	}
 	if o.Keep == nil {
 		o.Keep = &memory{token: o.Token}
+	}
+	if o.ClientHint == "" {
+		o.ClientHint = o.Hint
 	}
 	if o.Timeout == 0 {
 		o.Timeout = requestTimeout

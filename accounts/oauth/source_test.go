@@ -458,6 +458,20 @@ func TestTokenIsKeptAtTheEnd(t *testing.T) {
 	})
 }
 
+// Another consent does not help a client that is refused.
+func TestClientThatIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for code, hint := range map[string]string{"invalid_grant": "(consent)", "invalid_client": "(client)", "unauthorized_client": "(client)"} {
+			s := source(t, &authority{answer: refusing(401, code, "")}, oauth.SourceOptions{Token: login(), Hint: "consent", ClientHint: "client"})
+			time.Sleep(2 * time.Hour)
+			if _, err := s.Token(t.Context()); err == nil || !strings.HasSuffix(err.Error(), hint) {
+				t.Errorf("%s: %v", code, err)
+			}
+		}
+	})
+}
+
 // Somebody has logged in while a token could not be kept: that login counts.
 func TestLoginReplacesATokenThatCouldNotBeKept(t *testing.T) {
 	t.Parallel()

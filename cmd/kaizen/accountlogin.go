@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/kaizenmail/kaizen"
@@ -286,34 +285,10 @@ func (c *accountLogin) verify(ctx context.Context) error {
 
 func (c *accountLogin) report(token oauth.Token) error {
 	if c.json {
-		return c.app.printJSON(map[string]any{"name": c.entry.Name, "verified": !c.noVerify, "login": newLoginReport(token)})
+		return c.app.printJSON(map[string]any{"name": c.entry.Name, "verified": !c.noVerify, "login": newLoginReport(token, c.entry.OAuthConfig())})
 	}
 	row := func(name, value string) { fmt.Fprintf(c.app.stdout, "%-9s %s\n", name, value) }
 	row("Login", fmt.Sprintf("%s is logged in with %s", c.entry.Name, c.authority()))
-	newLoginReport(token).print(row)
+	newLoginReport(token, c.entry.OAuthConfig()).print(row)
 	return nil
-}
-
-// loginReport is what is told of tokens.
-type loginReport struct {
-	Since  time.Time `json:"since,omitzero"`
-	Until  time.Time `json:"token_until,omitzero"`
-	Renews bool      `json:"renews"`
-	Scopes []string  `json:"scopes,omitempty"`
-}
-
-func newLoginReport(t oauth.Token) loginReport {
-	return loginReport{t.Login, t.Expires, t.Refresh != "", t.Scopes}
-}
-
-func (r loginReport) print(row func(name, value string)) {
-	if !r.Since.IsZero() {
-		row("", "since "+r.Since.Local().Format(time.DateTime))
-	}
-	if until := r.Until; !until.IsZero() {
-		row("", "access token until "+until.Local().Format(time.DateTime)+map[bool]string{true: ", renewed by itself"}[r.Renews])
-	}
-	if len(r.Scopes) > 0 {
-		row("Scopes", printable(strings.Join(r.Scopes, " ")))
-	}
 }
