@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -340,4 +341,37 @@ func TestRevokedAlready(t *testing.T) {
 	if _, err := config(a).Revoke(t.Context(), login()); err == nil || !strings.Contains(err.Error(), "invalid_client: who are you, <secret>") {
 		t.Errorf("%v", err)
 	}
+}
+
+// Browsers may take "localhost" for ::1: nobody else must be waiting there.
+func TestNobodyElseGetsTheCode(t *testing.T) {
+	t.Parallel()
+	stranger, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		// skip: only where there is IPv6
+		t.Skip(err)
+	}
+	defer stranger.Close()
+	c := config(&authority{answer: granting(3600)})
+	c.Provider = "microsoft"
+	_, err = c.Login(t.Context(), oauth.LoginOptions{Port: stranger.Addr().(*net.TCPAddr).Port, Show: func(oauth.Prompt) { t.Error("a person is sent there") }})
+	if err == nil || !strings.Contains(err.Error(), "another program listens on [::1]:") {
+		t.Errorf("%v", err)
+	}
+	must(t, stranger.Close())
+	_, err = byCode(t, c, func(q url.Values) {
+		back, err := url.Parse(q.Get("redirect_uri"))
+		if err != nil || back.Hostname() != "localhost" {
+			t.Errorf("%v %v", back, err)
+			return
+		}
+		for _, host := range []string{"127.0.0.1", "[::1]"} { // the second one finds that all is said
+			if answer, err := http.Get("http://" + host + ":" + back.Port() + "/?state=" + q.Get("state") + "&code=" + code); err == nil {
+				answer.Body.Close()
+				return
+			}
+		}
+		t.Error("nobody listens")
+	})
+	must(t, err)
 }
