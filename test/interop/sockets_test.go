@@ -1,0 +1,76 @@
+package interop_test
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// sockets counts the connections to servers, as the kernel knows them.
+type sockets struct {
+	ports map[string]string // as the kernel writes an address: host:port
+	most  map[string]int    // at once, by host:port
+	halt  chan struct{}
+	group sync.WaitGroup
+	err   error
+}
+
+// watchSockets looks a hundred times a second until it is stopped.
+func watchSockets(t *testing.T, addresses ...string) *sockets {
+	t.Helper()
+	s := &sockets{ports: map[string]string{}, most: map[string]int{}, halt: make(chan struct{})}
+	for _, address := range addresses {
+		a, err := netip.ParseAddrPort(address)
+		must(t, err)
+		s.ports[fmt.Sprintf("0100007F:%04X", a.Port())] = address // 127.0.0.1, the octets of a word backwards
+	}
+	ticker := time.NewTicker(10 * time.Millisecond)
+	s.group.Go(func() {
+		defer ticker.Stop()
+		for {
+			select {
+			case <-s.halt:
+				return
+			case <-ticker.C:
+				s.look()
+			}
+		}
+	})
+	t.Cleanup(func() { s.stop() })
+	return s
+}
+
+const established = "01"
+
+func (s *sockets) look() {
+	table, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		s.err = err
+		return
+	}
+	now := map[string]int{}
+	for line := range strings.Lines(string(table)) {
+		fields := strings.Fields(line) // number, local address, remote address, state, …
+		if len(fields) > 3 && fields[3] == established {
+			now[fields[2]]++
+		}
+	}
+	for port, address := range s.ports {
+		s.most[address] = max(s.most[address], now[port])
+	}
+}
+
+// stop returns how many there were at once, by address.
+func (s *sockets) stop() (most map[string]int, err error) {
+	select {
+	case <-s.halt:
+	default:
+		close(s.halt)
+	}
+	s.group.Wait()
+	return s.most, s.err
+}
