@@ -156,12 +156,6 @@ func (l *load) changed(e kaizen.JobEvent) {
 	}
 }
 
-func (l *load) given() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.told)
-}
-
 func (l *load) acceptedBy(in *instance) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,9 +10,12 @@ import (
 	"time"
 )
 
-// sockets counts the connections to servers, as the kernel knows them.
+// sockets counts the connections to servers, as the kernel knows them. Its table
+// changes while it is read; so those count that two looks one after the other have
+// seen: between the two, all of them were open.
 type sockets struct {
 	ports map[string]string // as the kernel writes an address: host:port
+	open  map[string]bool   // at the latest look, by what is their own
 	most  map[string]int    // at once, by host:port
 	halt  chan struct{}
 	group sync.WaitGroup
@@ -44,7 +47,12 @@ func watchSockets(t *testing.T, addresses ...string) *sockets {
 	return s
 }
 
-const established = "01"
+// The columns of the table, and a state.
+const (
+	local, remote, state, inode = 1, 2, 3, 9
+
+	established = "01"
+)
 
 func (s *sockets) look() {
 	table, err := os.ReadFile("/proc/net/tcp")
@@ -52,15 +60,20 @@ func (s *sockets) look() {
 		s.err = err
 		return
 	}
-	now := map[string]int{}
+	open, both := map[string]bool{}, map[string]int{}
 	for line := range strings.Lines(string(table)) {
-		fields := strings.Fields(line) // number, local address, remote address, state, …
-		if len(fields) > 3 && fields[3] == established {
-			now[fields[2]]++
+		f := strings.Fields(line)
+		if len(f) <= inode || f[state] != established || s.ports[f[remote]] == "" {
+			continue
+		}
+		one := f[local] + " " + f[inode]
+		if open[one] = true; s.open[one] {
+			both[s.ports[f[remote]]]++
 		}
 	}
-	for port, address := range s.ports {
-		s.most[address] = max(s.most[address], now[port])
+	s.open = open
+	for address, n := range both {
+		s.most[address] = max(s.most[address], n)
 	}
 }
 
