@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -91,7 +92,8 @@ func checkFailover(t *testing.T, w *workshop, f failover) {
 	gap, back := letters.firstAt(second).Sub(failed), letters.lastAt(second).Sub(mended)
 	t.Logf("the second server accepted one %v after the failure; it was used until %v after the first was back",
 		gap.Round(time.Millisecond), back.Round(time.Millisecond))
-	t.Logf("connections at most: %d to the first, %d to the second", most[first.plain], most[second.plain])
+	t.Logf("failed at %s, mended at %s; the client said:\n%s", failed.Format(clock), mended.Format(clock), strings.Join(l.health, "\n"))
+	t.Logf("connections at most: %v to the first, %v to the second", most[first.plain], most[second.plain])
 	if gap < 0 || gap > f.mishap.within() {
 		t.Errorf("the second server took over %v after the failure, not within %v", gap, f.mishap.within())
 	}
@@ -106,17 +108,17 @@ func checkFailover(t *testing.T, w *workshop, f failover) {
 
 // checkMost: beside the connections on which a silent server has not answered, one
 // may ask it.
-func checkMost(t *testing.T, most map[string]int, first, second *instance, m mishap) {
+func checkMost(t *testing.T, most map[string]peak, first, second *instance, m mishap) {
 	t.Helper()
 	allowed := perConn
 	if m.silent {
 		allowed++
 	}
-	if n := most[first.plain]; n > allowed {
-		t.Errorf("%d connections to the first server, at most %d are allowed", n, allowed)
+	if n := most[first.plain]; n.connections > allowed {
+		t.Errorf("%v connections to the first server, at most %d are allowed", n, allowed)
 	}
-	if n := most[second.plain]; n > perConn {
-		t.Errorf("%d connections to the second server, at most %d are allowed", n, perConn)
+	if n := most[second.plain]; n.connections > perConn {
+		t.Errorf("%v connections to the second server, at most %d are allowed", n, perConn)
 	}
 }
 

@@ -30,6 +30,7 @@ type load struct {
 	told     map[string]*verdict
 	accepted map[string]int       // by server
 	last     map[string]time.Time // when each accepted one
+	health   []string             // what the client said of the account
 	wrong    []error
 }
 
@@ -48,7 +49,7 @@ func startLoad(t *testing.T, a kaizen.Account, queued bool) *load {
 	if l.give = l.send; queued {
 		l.openQueue(t)
 	} else {
-		l.client = kaizen.New(kaizen.Config{})
+		l.client = kaizen.New(kaizen.Config{OnHealth: l.changedHealth})
 	}
 	t.Cleanup(l.finish)
 	ticker := time.NewTicker(pace)
@@ -115,7 +116,7 @@ func (l *load) openQueue(t *testing.T) {
 	t.Helper()
 	store, err := sqlite.Open(t.TempDir(), sqlite.Options{})
 	must(t, err)
-	l.client = kaizen.New(kaizen.Config{Queue: store, Accounts: onlyAccount{l.account}, OnJob: l.changed})
+	l.client = kaizen.New(kaizen.Config{Queue: store, Accounts: onlyAccount{l.account}, OnJob: l.changed, OnHealth: l.changedHealth})
 	l.give = func(ctx context.Context, id string, m *kaizen.Prepared) error {
 		_, err := l.client.Enqueue(ctx, l.account.Name, m, kaizen.EnqueueOptions{Tags: []string{id}, Backoff: []time.Duration{time.Second}})
 		return err
@@ -154,6 +155,13 @@ func (l *load) changed(e kaizen.JobEvent) {
 		defer l.mu.Unlock()
 		l.wrong = append(l.wrong, fmt.Errorf("%s: %s %s %+v", e.Job.Tags, e.Kind, e.Job.State, e.Attempt))
 	}
+}
+
+// changedHealth is kept to explain what is measured.
+func (l *load) changedHealth(h kaizen.Health) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.health = append(l.health, fmt.Sprintf("%v %v %s %s", time.Now().Format(clock), h.Condition, h.Cause, h.Reason))
 }
 
 func (l *load) acceptedBy(in *instance) int {

@@ -16,16 +16,29 @@ import (
 type sockets struct {
 	ports map[string]string // as the kernel writes an address: host:port
 	open  map[string]bool   // at the latest look, by what is their own
-	most  map[string]int    // at once, by host:port
+	most  map[string]peak   // by host:port
 	halt  chan struct{}
 	group sync.WaitGroup
 	err   error
 }
 
+// peak is how many there were at most, and when first.
+type peak struct {
+	connections int
+	at          time.Time
+}
+
+// String tells both.
+func (p peak) String() string {
+	return fmt.Sprintf("%d (first at %s)", p.connections, p.at.Format(clock))
+}
+
+const clock = "15:04:05.000"
+
 // watchSockets looks a hundred times a second until it is stopped.
 func watchSockets(t *testing.T, addresses ...string) *sockets {
 	t.Helper()
-	s := &sockets{ports: map[string]string{}, most: map[string]int{}, halt: make(chan struct{})}
+	s := &sockets{ports: map[string]string{}, most: map[string]peak{}, halt: make(chan struct{})}
 	for _, address := range addresses {
 		a, err := netip.ParseAddrPort(address)
 		must(t, err)
@@ -67,18 +80,21 @@ func (s *sockets) look() {
 			continue
 		}
 		one := f[local] + " " + f[inode]
-		if open[one] = true; s.open[one] {
+		if !open[one] && s.open[one] { // it may be shown twice, too
 			both[s.ports[f[remote]]]++
 		}
+		open[one] = true
 	}
 	s.open = open
 	for address, n := range both {
-		s.most[address] = max(s.most[address], n)
+		if n > s.most[address].connections {
+			s.most[address] = peak{n, time.Now()}
+		}
 	}
 }
 
-// stop returns how many there were at once, by address.
-func (s *sockets) stop() (most map[string]int, err error) {
+// stop returns the peaks, by address.
+func (s *sockets) stop() (most map[string]peak, err error) {
 	select {
 	case <-s.halt:
 	default:
