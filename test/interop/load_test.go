@@ -78,9 +78,16 @@ func (l *load) one() {
 	m := &kaizen.Prepared{Envelope: kaizen.Envelope{From: sender, To: []kaizen.Recipient{{Address: "bob@" + domain}}},
 		Content: smtp.Bytes(append([]byte("Copy: "+id+"\r\n"), raw(id, strings.Repeat("A line of a small message.\r\n", 20)).octets...))}
 	if err := l.give(context.Background(), id, m); err != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.wrong = append(l.wrong, fmt.Errorf("%s: %w", id, err))
+		l.complain(fmt.Errorf("%s: %w", id, err))
+	}
+}
+
+// complain keeps what must not be, if it is anything.
+func (l *load) complain(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.wrong = append(l.wrong, err)
 	}
 }
 
@@ -123,18 +130,12 @@ func (l *load) openQueue(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.queue.Go(func() {
-		if err := l.client.Run(ctx); err != nil {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.wrong = append(l.wrong, err)
-		}
+		l.complain(l.client.Run(ctx))
 	})
 	l.end = func() {
 		cancel()
 		l.queue.Wait()
-		if err := store.Close(); err != nil {
-			l.wrong = append(l.wrong, err)
-		}
+		l.complain(store.Close())
 	}
 }
 
@@ -151,9 +152,7 @@ func (l *load) changed(e kaizen.JobEvent) {
 	case e.Kind == kaizen.JobTried && e.Attempt != nil && e.Attempt.Outcome != smtp.Rejected:
 		l.note(e.Job.Tags[0], e.Attempt.Outcome, e.Attempt.Server)
 	default:
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.wrong = append(l.wrong, fmt.Errorf("%s: %s %s %+v", e.Job.Tags, e.Kind, e.Job.State, e.Attempt))
+		l.complain(fmt.Errorf("%s: %s %s %+v", e.Job.Tags, e.Kind, e.Job.State, e.Attempt))
 	}
 }
 
@@ -221,9 +220,7 @@ func (l *load) finish() {
 		default:
 			close(l.halt)
 		}
-		if err := l.client.Close(); err != nil {
-			l.wrong = append(l.wrong, err)
-		}
+		l.complain(l.client.Close())
 		l.senders.Wait()
 		if l.end != nil {
 			l.end()

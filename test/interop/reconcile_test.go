@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"net/mail"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,9 +12,10 @@ import (
 // arrival is a message in a mailbox.
 type arrival struct {
 	in     *instance
-	id     string // its field Copy
-	called string // by the server
-	at     time.Time
+	id     string    // its field Copy
+	called string    // by the server
+	taken  time.Time // when the server was sent it, as it says, in whole seconds
+	at     time.Time // when it was in the mailbox: under load much later
 }
 
 type arrivals []arrival
@@ -41,18 +43,21 @@ func collectArrivals(t *testing.T, servers []*instance) (all arrivals) {
 	return all
 }
 
-// calledField is the number in the uppermost Received field, the server's own.
-var calledField = regexp.MustCompile(`(?s)\bReceived:.*?\sid ([^\s;]+)`)
+// receivedField has the number and the time in the uppermost Received field, the
+// server's own.
+var receivedField = regexp.MustCompile(`(?s)\bReceived:.*?\sid ([^\s;]+).*?;\s+(\w{3}, [^\n(]*[+-]\d{4})`)
 
 func arrivalOf(t *testing.T, in *instance, name string, content []byte) arrival {
 	t.Helper()
 	file, err := os.Stat(name)
 	must(t, err)
-	id, called := copyField.FindSubmatch(content), calledField.FindSubmatch(content)
-	if id == nil || called == nil {
+	id, received := copyField.FindSubmatch(content), receivedField.FindSubmatch(content)
+	if id == nil || received == nil {
 		t.Fatalf("%s: no Copy or no Received field: %.500s", filepath.Base(name), content)
 	}
-	return arrival{in, string(id[1]), string(called[1]), file.ModTime()}
+	taken, err := mail.ParseDate(string(received[2]))
+	must(t, err)
+	return arrival{in, string(id[1]), string(received[1]), taken, file.ModTime()}
 }
 
 // once leaves out what a server has put into the mailbox twice: one that is killed
@@ -103,6 +108,7 @@ func (l *load) reconcile(t *testing.T, all arrivals) {
 	t.Logf("%d messages: %d accepted; %d tries with unknown outcome, of which %d arrived; the servers themselves repeated %d", len(l.told), accepted, unknown, arrived, repeated)
 }
 
+// firstAt is when the first was in the mailbox of a server.
 func (all arrivals) firstAt(in *instance) (first time.Time) {
 	for _, a := range all {
 		if a.in == in && (first.IsZero() || a.at.Before(first)) {
@@ -112,10 +118,11 @@ func (all arrivals) firstAt(in *instance) (first time.Time) {
 	return first
 }
 
-func (all arrivals) lastAt(in *instance) (last time.Time) {
+// lastTaken is when the server was sent its last one, at the latest.
+func (all arrivals) lastTaken(in *instance) (last time.Time) {
 	for _, a := range all {
-		if a.in == in && a.at.After(last) {
-			last = a.at
+		if end := a.taken.Add(time.Second); a.in == in && end.After(last) {
+			last = end
 		}
 	}
 	return last
