@@ -171,14 +171,15 @@ func (p *Pool) quitLocked(c *connection) {
 		return
 	}
 	c.quitting = true
-	p.quitting++
+	if !c.beside {
+		p.quitting++
+	}
 	if c.watch.isStranded() {
 		c.endpoint.stranded--
 	} else {
 		c.target.live--
 		c.endpoint.live--
 	}
-	p.countLocked(c)
 }
 
 func (c *connection) quit() {
@@ -225,6 +226,7 @@ func (c *connection) gone() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forgetLocked(c, c.retire)
+	p.watchLocked(c.target, now)
 	p.dispatchAllLocked(now)
 	p.warmLocked(now)
 }
@@ -234,6 +236,7 @@ func (p *Pool) forgetLocked(c *connection, why reason) {
 	delete(p.connections, c)
 	p.countLocked(c)
 	p.open--
+	c.endpoint.open--
 	if c.quitting {
 		p.quitting--
 	}

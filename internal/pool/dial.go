@@ -39,6 +39,7 @@ func (p *Pool) openLocked(t *target, e *endpoint) *connection {
 	c.drive = c.run
 	p.connections[c] = struct{}{}
 	p.open++
+	e.open++
 	e.dialling++
 	e.dials++
 	p.count.dialled.Add(1)

@@ -18,6 +18,7 @@ type endpoint struct {
 	priority, weight int
 	dial             func(ctx context.Context) (Conn, error)
 
+	open           int // connections, in whatever state
 	live, dialling int // of the target's
 	stranded       int // connections that wait for its answer since it fell silent
 	dials          int
@@ -75,7 +76,7 @@ func (e *endpoint) barredLocked(now time.Time, most int) bool {
 }
 
 // fullLocked: it has as many connections as a pool may open.
-func (e *endpoint) fullLocked(most int) bool { return e.live+e.dialling+e.stranded >= most }
+func (e *endpoint) fullLocked(most int) bool { return e.open >= most }
 
 // chooseLocked chooses the server of the next connection: of those with the lowest
 // priority that are not barred the one that has the least for its weight. Where all

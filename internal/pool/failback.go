@@ -42,6 +42,8 @@ func (p *Pool) probeLocked(t *target, e *endpoint, now time.Time) {
 	switch {
 	case e.failures == 0 || e.dialling > 0 || e.live > 0 || t.refused != nil:
 		return
+	case !e.bearsProbe(p.config.Connections):
+		return // the end of one of its connections brings us here again
 	case t.line.n == 0 && p.inFlight.Load() == 0 && now.Sub(t.used) > inUse:
 		return
 	case t.failures > 0 && t.deserted():
@@ -54,6 +56,12 @@ func (p *Pool) probeLocked(t *target, e *endpoint, now time.Time) {
 	c := p.openLocked(t, e)
 	c.probe = true
 	p.uncountLocked(c)
+}
+
+// bearsProbe: beside those that it has not answered on, a silent server gets one
+// connection more than a pool may open.
+func (e *endpoint) bearsProbe(most int) bool {
+	return e.open < most || e.open == most && e.stranded > 0
 }
 
 // dialledLocked books the end of a dial.
@@ -113,15 +121,23 @@ func (p *Pool) usedLocked() int { return p.open - p.beside }
 func (p *Pool) stayingLocked() int { return p.open - p.beside - p.quitting }
 
 func (p *Pool) uncountLocked(c *connection) {
-	if !c.beside {
-		c.beside = true
-		p.beside++
+	if c.beside {
+		return
+	}
+	c.beside = true
+	p.beside++
+	if c.quitting {
+		p.quitting--
 	}
 }
 
 func (p *Pool) countLocked(c *connection) {
-	if c.beside {
-		c.beside = false
-		p.beside--
+	if !c.beside {
+		return
+	}
+	c.beside = false
+	p.beside--
+	if c.quitting {
+		p.quitting++
 	}
 }

@@ -27,10 +27,13 @@ func (p *Pool) beginLoginLocked(c *connection) bool {
 // one if c came to an end without an answer.
 func (p *Pool) endLoginLocked(c *connection) {
 	c.loggingIn = false
-	t := c.target
-	if t.login != c {
-		return
+	if c.target.login == c {
+		p.openGateLocked(c.target)
 	}
+}
+
+// openGateLocked ends the turn of the connection that tries the credentials.
+func (p *Pool) openGateLocked(t *target) {
 	t.login = nil
 	n := len(t.gated)
 	if !t.proven {

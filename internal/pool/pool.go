@@ -90,8 +90,8 @@ type Pool struct {
 	arrivals    uint64
 	waiting     int
 
-	open, quitting int // slots in use, and those of them about to be freed
-	beside         int // slots in use that do not count, and are not about to be freed
+	open, quitting int // slots in use, and those that count and are about to be freed
+	beside         int // slots in use that do not count
 	starving       int // targets without any connection for want of room
 	capacity       int // what the server lets us have, up to Connections
 	capacityAt     time.Time
@@ -219,7 +219,7 @@ func (p *Pool) enqueueLocked(w *waiter, to Target, now time.Time) error {
 	if err := p.quota.closedLocked(now); err != nil {
 		return err
 	}
-	if p.waiting >= p.config.MaxWaiting {
+	if p.waiting >= p.config.MaxWaiting && w.arrival == 0 {
 		return waitError(to.Server, smtp.ClassBusy, busyError(p.waiting))
 	}
 	if w.target = t; w.arrival == 0 {
