@@ -2,7 +2,10 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/kaizenmail/kaizen/smtp"
 )
 
 // connection is a slot of the pool with, after the dial, a Conn in it.
@@ -201,11 +204,17 @@ func (c *connection) lost(cause error) {
 	}
 	p.endLoginLocked(c)
 	p.quitLocked(c)
-	if cause != nil && c.completed == 0 && !c.rested && c.authErr == nil {
+	if cause != nil && c.completed == 0 && !c.rested && c.authErr == nil && !ownDoing(cause) {
 		p.uselessLocked(c, cause)
 	}
 	p.mu.Unlock()
 	c.gone()
+}
+
+// ownDoing: a connection was given up for its message, as SMTP knows no other way to
+// end half a content. That says nothing of the server.
+func ownDoing(cause error) bool {
+	return errors.Is(cause, smtp.ClassCanceled) || errors.Is(cause, smtp.ClassContent)
 }
 
 // uselessLocked notes that c greeted and then was good for nothing. If it failed

@@ -19,7 +19,7 @@ type Config struct {
 	MaxLifetime           time.Duration // of a connection, give or take 10 %; default no limit
 	MaxWaiting            int           // messages in line; default 100,000
 	MinIdle               int           // connections of the latest target kept open and logged in; default 0
-	MaxTries              int           // of a message that was not sent, on fresh connections; default 3
+	MaxTries              int           // of a message that was not sent, on fresh connections, for each server; default 3
 
 	// Limiter is asked before each message; nil limits nothing.
 	Limiter *limit.Limiter

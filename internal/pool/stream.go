@@ -157,15 +157,16 @@ func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
 		defer p.mu.Unlock()
 		p.heedLocked(c, r.Err, now)
 	default:
-		if !r.Repeatable {
+		if !r.Repeatable && !c.elsewhere(w, r) {
 			return false
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 	}
-	if !r.Repeatable || !p.repeatLocked(c, w, now) {
+	if !r.Repeatable && !c.elsewhere(w, r) || !p.repeatLocked(c, w, now) {
 		return false
 	}
+	p.uselessServerLocked(c, r.Err, now)
 	if c.retire == stillOpen {
 		c.retire = closedLost
 	}
@@ -193,13 +194,36 @@ func (p *Pool) heedLocked(c *connection, err *smtp.Error, now time.Time) {
 	case smtp.ClassConnectionLimit:
 		c.retire = closedLimit
 		// A server that hangs up on an idle client says 421 too: no sign of crowding.
-		if stale := c.rested && c.period == 1; !stale {
+		// Nor is it one from a server that fails, while others serve.
+		stale := c.rested && c.period == 1
+		if failing := len(c.target.endpoints) > 1 && c.endpoint.failures > 0; !stale && !failing {
 			p.crowd.grewLocked(p.capacity, now)
 			p.lowerLocked(p.capacity-1, err, now)
 		}
 	case smtp.ClassSessionLimit:
 		c.retire = closedMessages
 		p.limitSessionLocked(c.completed, err, now)
+	}
+}
+
+// elsewhere: to ask this server again at once would be hammering, but another one
+// may take the message.
+func (c *connection) elsewhere(w *waiter, r *smtp.Result) bool {
+	if len(c.target.endpoints) == 1 || r.Outcome != smtp.NotSent || w.item.Content != nil && !w.item.Content.Replayable() {
+		return false
+	}
+	switch r.Err.Class {
+	case smtp.ClassTimeout, smtp.ClassConnectionLimit, smtp.ClassAuthTemporary:
+		return true
+	}
+	return refusedLogin(r.Err) && r.Err.Class != smtp.ClassAuth
+}
+
+// uselessServerLocked counts a fresh connection that failed its first message as a
+// failure of the server, if there are others: before the message is dispatched again.
+func (p *Pool) uselessServerLocked(c *connection, err *smtp.Error, now time.Time) {
+	if len(c.target.endpoints) > 1 && c.completed == 0 && !c.rested {
+		c.endpoint.failedLocked(shared(c.endpoint.address, err), now)
 	}
 }
 
@@ -215,5 +239,5 @@ func (p *Pool) repeatLocked(c *connection, w *waiter, now time.Time) bool {
 		return true
 	}
 	w.tries++
-	return w.tries < p.config.MaxTries
+	return w.tries < p.config.MaxTries*len(c.target.endpoints)
 }

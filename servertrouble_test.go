@@ -1,0 +1,115 @@
+package kaizen_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/smtp"
+	"github.com/kaizenmail/kaizen/smtp/smtptest"
+)
+
+// What one server refuses for now costs no message, if another server would take it.
+func TestWhatOneServerRefusesForNowGoesToAnother(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]smtptest.Config{
+		"login": {Auth: &smtptest.Auth{AnySecret: true, Verdict: func(string, string) *smtptest.Reply {
+			return &smtptest.Reply{Code: 454, Text: "4.7.0 Temporary authentication failure"}
+		}}},
+		"MAIL":  {Faults: []smtptest.Fault{{Phase: smtptest.PhaseMAIL, Action: smtptest.Close421}}},
+		"RCPT":  {Faults: []smtptest.Fault{{Phase: smtptest.PhaseRCPT, Action: smtptest.Close421}}},
+		"drop":  {Faults: []smtptest.Fault{{Phase: smtptest.PhaseMAIL, Action: smtptest.Drop}}},
+		"stall": {Faults: []smtptest.Fault{{Phase: smtptest.PhaseMAIL, Action: smtptest.Stall}}},
+		"mute login": {Auth: &smtptest.Auth{AnySecret: true, Verdict: func(string, string) *smtptest.Reply {
+			<-time.After(time.Hour)
+			return nil
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a, servers := newRoads(t, 2, smtptest.Config{Auth: config.Auth})
+				if config.Auth != nil {
+					a.Username, a.Password, a.InsecureAuth = "ann", "geheim", true
+				}
+				bad := config
+				bad.Network = smtptest.Memory
+				servers["mx0.test"].Server.Close()
+				servers["mx0.test"].Server = smtptest.NewServer(bad)
+				well := smtptest.Config{Network: smtptest.Memory}
+				if config.Auth != nil {
+					well.Auth = &smtptest.Auth{AnySecret: true}
+				}
+				servers["mx1.test"].Server.Close()
+				servers["mx1.test"].Server = smtptest.NewServer(well)
+				defer servers["mx0.test"].Close()
+				defer servers["mx1.test"].Close()
+				client := kaizen.New(kaizen.Config{})
+				for range 5 {
+					began := time.Now()
+					_, err := client.Send(t.Context(), a, note("x"))
+					if took := time.Since(began); err != nil || took > 12*time.Second {
+						t.Errorf("after %v: %v", took, err)
+					}
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				_ = client.Shutdown(ctx)
+			})
+		})
+	}
+}
+
+// A content that breaks off, or whose sender leaves, ends the connection, but says
+// nothing of the server.
+func TestASpoiltContentIsNoFaultOfTheServer(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]io.Reader{
+		"breaks off": io.MultiReader(strings.NewReader("Subject: x\r\n\r\n"+strings.Repeat("octets\r\n", 40<<10)), &failing{}),
+		"canceled":   io.MultiReader(strings.NewReader("Subject: x\r\n\r\n"+strings.Repeat("octets\r\n", 40<<10)), &lingering{}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a, servers := newRoads(t, 2, smtptest.Config{})
+				client := kaizen.New(kaizen.Config{})
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				_, err := client.Send(ctx, a, &kaizen.Prepared{
+					Envelope: smtp.Envelope{From: "ann@example.org", To: smtp.To("bob@example.org")}, Content: smtp.Reader(content)})
+				var e *kaizen.Error
+				if !errors.As(err, &e) || e.Outcome != smtp.NotSent {
+					t.Errorf("%v", err)
+				}
+				synctest.Wait()
+				if h := client.Health()[0]; h.Condition != kaizen.Healthy {
+					t.Errorf("%+v", h)
+				}
+				if _, err := client.Send(t.Context(), a, note("y")); err != nil || servers["mx1.test"].Stats().Connections > 0 {
+					t.Errorf("%v; %d connections to the second", err, servers["mx1.test"].Stats().Connections)
+				}
+				client.Close()
+			})
+		})
+	}
+}
+
+type failing struct{}
+
+func (*failing) Read([]byte) (int, error) { return 0, errors.New("the disk is broken") }
+
+// lingering gives a little, and then nothing for a while.
+type lingering struct{ n int }
+
+func (l *lingering) Read(p []byte) (int, error) {
+	if l.n++; l.n > 10 {
+		return 0, io.EOF
+	}
+	<-time.After(time.Second)
+	return copy(p, "more\r\n"), nil
+}
