@@ -37,6 +37,7 @@ type connection struct {
 	authErr   error // a login failed, as a transaction told
 	heeded    bool  // the account was stopped for it
 	probing   bool  // the message in flight asks whether the allowance is renewed
+	trial     bool  // it was dialled to see whether its server is back
 	retire    reason
 	abrupt    bool // without a goodbye: the server is silent
 }

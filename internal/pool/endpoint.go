@@ -24,6 +24,7 @@ type endpoint struct {
 	dials          int
 
 	failures int // since it last worked
+	lapses   int // those before it let us log in, until it answers a message
 	failure  *smtp.Error
 	since    time.Time // of the first of them
 	retryAt  time.Time // it is not dialled before
@@ -135,7 +136,7 @@ func (e *endpoint) failedLocked(err *smtp.Error, now time.Time) {
 	}
 	if !now.Before(e.retryAt) { // those that fail together are one
 		e.failures++
-		e.retryAt = now.Add(pause(firstPause, longestPause, e.failures))
+		e.retryAt = now.Add(pause(firstPause, longestPause, e.failures+e.lapses))
 	}
 	e.failure = err
 	e.doubted.Store(true)
@@ -167,6 +168,7 @@ func (p *Pool) endpointWorkedLocked(t *target, e *endpoint, now time.Time) {
 	if e.failures == 0 {
 		return
 	}
+	e.lapses += e.failures
 	e.failures, e.failure, e.since, e.retryAt = 0, nil, time.Time{}, time.Time{}
 	e.doubted.Store(false)
 	t.idle = slices.DeleteFunc(t.idle, func(c *connection) bool {

@@ -69,7 +69,7 @@ func (c *connection) dialledLocked() {
 	c.endpoint.dialling--
 	if c.probe {
 		c.target.probing--
-		c.probe = false
+		c.probe, c.trial = false, true
 		c.pool.countLocked(c)
 		return
 	}

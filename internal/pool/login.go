@@ -57,7 +57,11 @@ func (c *connection) checkLogin() {
 		p.tellLocked(func() { p.config.OnProven(key) })
 	}
 	c.target.proven = true
-	p.workedLocked(c, time.Now())
+	if now := time.Now(); c.inFlight > 0 && len(c.target.endpoints) > 1 {
+		p.targetWorkedLocked(c.target, now) // what is in flight tells of the server
+	} else {
+		p.workedLocked(c, now)
+	}
 	p.endLoginLocked(c)
 }
 

@@ -45,10 +45,11 @@ type world struct {
 	ahead bool
 	auth  bool
 
-	mu   sync.Mutex
-	dice *rand.Rand
-	fate map[*smtp.Transaction]fate
-	has  map[string]int // messages that hosts have, by sender
+	mu      sync.Mutex
+	closing bool
+	dice    *rand.Rand
+	fate    map[*smtp.Transaction]fate
+	has     map[string]int // messages that hosts have, by sender
 }
 
 type fate uint8
@@ -431,6 +432,8 @@ func runProgram(t *testing.T, seed uint64) {
 				return nil
 			}
 			began := time.Now()
+			var repeated []*smtp.Result
+			item.Repeated = &repeated
 			_, _, err := p.Send(ctx, to, item)
 			outcome := smtp.Accepted
 			if e := (*smtp.Error)(nil); errors.As(err, &e) {
@@ -438,8 +441,11 @@ func runProgram(t *testing.T, seed uint64) {
 			} else if err != nil {
 				t.Errorf("message %d: %v", i, err)
 			}
-			if reliable && !impatient && outcome == smtp.NotSent && !errors.Is(err, smtp.ClassClosed) {
-				t.Errorf("message %d at %v was not sent though a server is well: %v", i, time.Now().Format(time.TimeOnly), err)
+			w.mu.Lock()
+			closing := w.closing
+			w.mu.Unlock()
+			if reliable && !impatient && !closing && outcome == smtp.NotSent && !errors.Is(err, smtp.ClassClosed) {
+				t.Errorf("message %d at %v was not sent though a server is well: %v %+v %v", i, time.Now().Format(time.TimeOnly), err, config, repeated)
 			}
 			if took := time.Since(began); took > 25*time.Minute || reliable && config.Connections > 2 && outcome == smtp.Accepted && took > time.Minute && w.hosts[1].got(item.Envelope.From) {
 				t.Errorf("message %d took %v: %v", i, took, err)
@@ -490,11 +496,16 @@ func runProgram(t *testing.T, seed uint64) {
 		case 3, 4, 5, 6:
 			h.become(fine)
 		default:
-			h.become(mood(dice.IntN(int(moods))))
+			m := mood(dice.IntN(int(moods)))
+			t.Logf("%v %s becomes %d", time.Now().Format(time.TimeOnly), h.name, m)
+			h.become(m)
 		}
 		check("during")
 	}
 	if dice.IntN(3) == 0 {
+		w.mu.Lock()
+		w.closing = true
+		w.mu.Unlock()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		_ = p.Close(ctx)
 		cancel()

@@ -161,6 +161,7 @@ func (p *Pool) answered(c *connection) {
 	p.unstrandLocked(c, now)
 	if c.authErr == nil {
 		p.workedLocked(c, now)
+		c.endpoint.lapses = 0
 	}
 	p.dispatchLocked(c.target, now)
 }

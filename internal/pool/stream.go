@@ -137,6 +137,7 @@ func (c *connection) proved() {
 	defer c.pool.mu.Unlock()
 	if c.authErr == nil {
 		c.pool.workedLocked(c, time.Now())
+		c.endpoint.lapses = 0
 	}
 }
 
@@ -237,6 +238,9 @@ func (p *Pool) repeatLocked(c *connection, w *waiter, now time.Time) bool {
 	if (c.rested || c.completed > 0) && w.spared < p.config.Connections {
 		w.spared++
 		return true
+	}
+	if c.trial {
+		return true // the message was not at stake, but for the sake of the server
 	}
 	w.tries++
 	return w.tries < p.config.MaxTries*len(c.target.endpoints)
