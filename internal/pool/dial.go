@@ -100,12 +100,11 @@ func (p *Pool) dialFailedLocked(c *connection, err *smtp.Error, now time.Time) {
 	case smtp.ClassAuth:
 		p.refuseLocked(t, err, now)
 	case smtp.ClassConnectionLimit:
-		if c.endpoint.live > 0 || len(t.endpoints) == 1 {
-			p.lowerLocked(min(p.capacity-1, p.usedLocked()), err, now)
-		}
+		p.refusedLocked(c, err, now)
 		p.failedLocked(c, err, now)
 	default:
 		p.disperseLocked(err, now)
+		c.endpoint.capacity = 0 // it was going down, rather
 		p.failedLocked(c, err, now)
 	}
 	p.dispatchAllLocked(now)

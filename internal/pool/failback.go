@@ -83,7 +83,7 @@ func (c *connection) supersededLocked() bool {
 		return false
 	}
 	for _, e := range c.target.endpoints {
-		if e.priority < c.endpoint.priority && e.failures == 0 && !e.fullLocked(c.pool.config.Connections) {
+		if e.priority < c.endpoint.priority && e.failures == 0 && e.open < c.pool.config.Connections {
 			return true
 		}
 	}

@@ -363,3 +363,75 @@ func TestCloseWithASilentServer(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// That one server takes few connections is no reason to have few to another. A server
+// that stands in does not, as long as a better one works.
+func TestACrowdedServerHoldsUpNoOther(t *testing.T) {
+	for name, priority := range map[string]int{"of its priority": 0, "of the next": 10} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				first, second := &server{sendTime: time.Second}, &server{sendTime: time.Second}
+				first.dialErr = func(int) error {
+					if first.saw().open > 2 {
+						return refusal(smtp.ClassConnectionLimit, 421)
+					}
+					return nil
+				}
+				to := farm(0, first, second)
+				to.Others[0].Priority = priority
+				p := pool.New(pool.Config{Connections: 8})
+				stream(t, p, to, 20, 30*time.Second)
+				before := second.got()
+				stream(t, p, to, 20, 20*time.Second)
+				if h := p.Health(); h.Cause != pool.CauseConnections || h.Condition != pool.Degraded {
+					t.Errorf("%+v", h)
+				}
+				if took := second.got() - before; priority == 0 && took < 100 || priority > 0 && took > 15 {
+					t.Errorf("the second took %d messages in 20 s", took)
+				}
+				closed(t, p, first)
+				closed(t, p, second)
+			})
+		})
+	}
+}
+
+// A server that lets in and then drops is tried ever more rarely, and holds up nobody.
+func TestAFlappingServerIsAskedEverMoreRarely(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := &server{auth: true, sendTime: 100 * time.Millisecond}, &server{auth: true, sendTime: 100 * time.Millisecond}
+		first.verdict = func(*fakeConn, int, *smtp.Transaction) *smtp.Result { return broken(errCut) }
+		p := pool.New(pool.Config{MinIdle: 2})
+		if n := stream(t, p, farm(0, first, second), 5, 10*time.Minute); n < 25_000 {
+			t.Errorf("%d messages in 10 min", n)
+		}
+		if n := first.saw().dials; n > 200 {
+			t.Errorf("%d dials to a server that drops", n)
+		}
+		closed(t, p, first)
+		closed(t, p, second)
+	})
+}
+
+// One that lets in and then says nothing is not asked by more and more connections.
+func TestProbesOfASilentServerDoNotAddUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := &server{sendTime: 100 * time.Millisecond}, &server{sendTime: 100 * time.Millisecond}
+		p := pool.New(pool.Config{Connections: 3})
+		speak := first.mute()
+		stream(t, p, farm(10*time.Second, first, second), 10, 4*time.Minute)
+		if n := first.saw().most; n > 4 {
+			t.Errorf("%d connections", n)
+		}
+		if err := p.Check(); err != nil {
+			t.Error(err)
+		}
+		speak()
+		pass(time.Minute)
+		if err := p.Check(); err != nil {
+			t.Error(err)
+		}
+		closed(t, p, first)
+		closed(t, p, second)
+	})
+}

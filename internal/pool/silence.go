@@ -161,7 +161,7 @@ func (p *Pool) answered(c *connection) {
 	p.unstrandLocked(c, now)
 	if c.authErr == nil {
 		p.workedLocked(c, now)
-		c.endpoint.lapses = 0
+		c.endpoint.lapses, c.endpoint.losses = 0, 0
 	}
 	p.dispatchLocked(c.target, now)
 }

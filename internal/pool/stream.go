@@ -31,6 +31,7 @@ func (c *connection) next(ahead bool) *smtp.Transaction {
 	c.period++
 	p.inFlight.Add(1)
 	p.raiseLocked(now)
+	c.endpoint.raiseLocked(p.config.Connections, now)
 	p.dispatchLocked(c.target, now)
 	if w.item.Pulled != nil {
 		w.item.Pulled()
@@ -137,7 +138,7 @@ func (c *connection) proved() {
 	defer c.pool.mu.Unlock()
 	if c.authErr == nil {
 		c.pool.workedLocked(c, time.Now())
-		c.endpoint.lapses = 0
+		c.endpoint.lapses, c.endpoint.losses = 0, 0
 	}
 }
 
@@ -195,11 +196,8 @@ func (p *Pool) heedLocked(c *connection, err *smtp.Error, now time.Time) {
 	case smtp.ClassConnectionLimit:
 		c.retire = closedLimit
 		// A server that hangs up on an idle client says 421 too: no sign of crowding.
-		// Nor is it one from a server that fails, while others serve.
-		stale := c.rested && c.period == 1
-		if failing := len(c.target.endpoints) > 1 && c.endpoint.failures > 0; !stale && !failing {
-			p.crowd.grewLocked(p.capacity, now)
-			p.lowerLocked(p.capacity-1, err, now)
+		if stale := c.rested && c.period == 1; !stale {
+			p.crowdedLocked(c, err, now)
 		}
 	case smtp.ClassSessionLimit:
 		c.retire = closedMessages
@@ -222,10 +220,18 @@ func (c *connection) elsewhere(w *waiter, r *smtp.Result) bool {
 
 // uselessServerLocked counts a fresh connection that failed its first message as a
 // failure of the server, if there are others: before the message is dispatched again.
+// One that had a rest may have been too old; but not one after the other.
 func (p *Pool) uselessServerLocked(c *connection, err *smtp.Error, now time.Time) {
-	if len(c.target.endpoints) > 1 && c.completed == 0 && !c.rested {
-		c.endpoint.failedLocked(shared(c.endpoint.address, err), now)
+	e := c.endpoint
+	if len(c.target.endpoints) == 1 || c.completed > 0 {
+		return
 	}
+	if c.rested {
+		if e.losses++; e.losses < p.config.MaxTries {
+			return
+		}
+	}
+	e.failedLocked(shared(e.address, err), now)
 }
 
 // repeatLocked says whether w may try another connection. On one that had been
