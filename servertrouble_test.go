@@ -3,6 +3,7 @@ package kaizen_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/queue/memory"
 	"github.com/kaizenmail/kaizen/smtp"
 	"github.com/kaizenmail/kaizen/smtp/smtptest"
 )
@@ -112,4 +114,41 @@ func (l *lingering) Read(p []byte) (int, error) {
 	}
 	<-time.After(time.Second)
 	return copy(p, "more\r\n"), nil
+}
+
+// Messages that are stuck at a silent server do not slow down the queue, which other
+// servers deliver as fast as the first one did.
+func TestAQueueGoesOnAtFullSpeedBesideASilentServer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, servers := newRoads(t, 2, smtptest.Config{Latency: 50 * time.Millisecond})
+		o := open(t, memory.New(), nil)
+		o.accounts.set("farm", a)
+		for i := range 8000 {
+			if _, err := o.client.Enqueue(t.Context(), "farm", note(fmt.Sprintf("m%d", i)), kaizen.EnqueueOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- o.client.Run(ctx) }()
+		<-time.After(5 * time.Second)
+		before := servers["mx0.test"].Stats().Accepted
+		<-time.After(10 * time.Second)
+		alone := servers["mx0.test"].Stats().Accepted - before
+		servers["mx0.test"].mute()
+		<-time.After(20 * time.Second)
+		before = servers["mx1.test"].Stats().Accepted
+		<-time.After(10 * time.Second)
+		if beside := servers["mx1.test"].Stats().Accepted - before; beside < alone*9/10 {
+			t.Errorf("%d messages in 10 s beside a silent server, %d before", beside, alone)
+		}
+		for _, r := range servers {
+			r.revive()
+		}
+		<-time.After(time.Minute)
+		stop()
+		<-ended
+		o.client.Close()
+	})
 }
