@@ -445,7 +445,7 @@ func runProgram(t *testing.T, seed uint64) {
 			if reliable && !impatient && !closing && outcome == smtp.NotSent && !errors.Is(err, smtp.ClassClosed) {
 				t.Errorf("message %d at %v was not sent though a server is well: %v", i, time.Now().Format(time.TimeOnly), err)
 			}
-			if took := time.Since(began); took > 25*time.Minute || reliable && config.Connections > 2 && outcome == smtp.Accepted && took > time.Minute && w.hosts[1].got(item.Envelope.From) {
+			if took := time.Since(began); took > 25*time.Minute || reliable && config.Connections > 2 && outcome == smtp.Accepted && took > 3*time.Minute && w.hosts[1].got(item.Envelope.From) {
 				t.Errorf("message %d took %v: %v", i, took, err)
 			}
 			w.mu.Lock()
@@ -466,6 +466,12 @@ func runProgram(t *testing.T, seed uint64) {
 		}
 		if err := p.Check(); err != nil {
 			t.Errorf("%s %v: %v", when, time.Now().Format(time.TimeOnly), err)
+		}
+		health := p.Health()
+		for _, s := range health.Servers {
+			if s.Failure != nil && health.Condition == pool.Healthy || s.Since.After(time.Now()) || (s.Failure == nil) != s.Since.IsZero() {
+				t.Errorf("%s: %+v", when, health)
+			}
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -488,8 +494,9 @@ func runProgram(t *testing.T, seed uint64) {
 		case 1:
 			p.CloseIdle()
 		case 2:
-			if dice.IntN(6) == 0 {
-				p.Warm(target)
+			p.Warm(target)
+			if !reliable && dice.IntN(6) == 0 {
+				p.Restrict(1+dice.IntN(6), 5+dice.IntN(30))
 			}
 		case 3, 4, 5, 6:
 			h.become(fine)
@@ -517,6 +524,9 @@ func runProgram(t *testing.T, seed uint64) {
 		}
 		pass(20 * time.Minute)
 		check("at rest")
+		if open := p.Moment().Open; open > config.Connections {
+			t.Errorf("%d connections at rest", open)
+		}
 		var err error
 		for range 5 { // one may be being opened
 			if err = p.AtRest(); err == nil {
