@@ -152,3 +152,23 @@ func TestAQueueGoesOnAtFullSpeedBesideASilentServer(t *testing.T) {
 		o.client.Close()
 	})
 }
+
+// Many recipients that are answered one by one are no silence.
+func TestManySlowRecipientsAreNoSilence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, servers := newRoads(t, 2, smtptest.Config{Extensions: []string{"SIZE"}, Latency: 300 * time.Millisecond})
+		client := kaizen.New(kaizen.Config{})
+		m := &kaizen.Prepared{Envelope: smtp.Envelope{From: "ann@example.org"}, Content: smtp.Bytes([]byte("Subject: x\r\n\r\nx\r\n"))}
+		for i := range 60 {
+			m.Envelope.To = append(m.Envelope.To, smtp.To(fmt.Sprintf("bob%d@example.org", i))...)
+		}
+		if _, err := client.Send(t.Context(), a, m); err != nil {
+			t.Error(err)
+		}
+		if n := servers["mx1.test"].Stats().Connections; n > 0 || client.Health()[0].Condition != kaizen.Healthy {
+			t.Errorf("%d connections to the second: %+v", n, client.Health()[0])
+		}
+		client.Close()
+	})
+}

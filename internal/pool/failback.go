@@ -24,6 +24,10 @@ func (p *Pool) listenLocked(t *target, e *endpoint, now time.Time) {
 		return
 	}
 	silent, again := e.silentLocked(t.patience, now)
+	if silent {
+		p.listenCloselyLocked(e)
+		silent, again = e.silentLocked(t.patience, now)
+	}
 	switch {
 	case silent:
 		e.watched = false

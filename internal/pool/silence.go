@@ -190,6 +190,19 @@ func (e *endpoint) silentLocked(patience time.Duration, now time.Time) (silent b
 	return !now.Before(deadline), deadline
 }
 
+// listenCloselyLocked asks the connections when they last read a reply: those to
+// single recipients, or to the steps of a login, are told to nobody.
+func (p *Pool) listenCloselyLocked(e *endpoint) {
+	for c := range p.connections {
+		if c.endpoint != e || c.conn == nil {
+			continue
+		}
+		if said, ok := c.conn.(interface{ Heard() time.Time }); ok {
+			e.heard.Store(max(e.heard.Load(), said.Heard().UnixNano()))
+		}
+	}
+}
+
 // strandLocked gives a silent server up, for now.
 func (p *Pool) strandLocked(t *target, e *endpoint, now time.Time) {
 	for c := range p.connections {
