@@ -435,3 +435,75 @@ func TestProbesOfASilentServerDoNotAddUp(t *testing.T) {
 		closed(t, p, second)
 	})
 }
+
+// A message that leaves a silent server has its place in line, full or not.
+func TestAFullLineTakesBackWhatASilentServerHad(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := &server{}, &server{}
+		first.mute()
+		p := pool.New(pool.Config{Connections: 1, MaxWaiting: 1})
+		p.SetWithdraw(func(*smtp.Transaction) bool { return true })
+		noErrors(t, crowd(p, farm(10*time.Second, first, second), 2))
+		if order := second.saw().order; len(order) != 2 {
+			t.Errorf("%v", order)
+		}
+		first.mu.Lock()
+		close(first.silent)
+		first.silent = nil
+		first.mu.Unlock()
+		pass(time.Minute)
+		closed(t, p, first)
+		closed(t, p, second)
+	})
+}
+
+// The message that asks whether an allowance is renewed leaves a silent server like
+// any other, and does not keep the account closed from there.
+func TestASilentServerDoesNotKeepAnAllowanceClosed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := &server{}, &server{}
+		first.verdict = func(_ *fakeConn, n int, _ *smtp.Transaction) *smtp.Result {
+			if n == 1 {
+				return &smtp.Result{Err: refusal(smtp.ClassQuota, 452)}
+			}
+			return nil
+		}
+		p := pool.New(pool.Config{})
+		p.SetWithdraw(func(*smtp.Transaction) bool { return true })
+		to := farm(10*time.Second, first, second)
+		if _, _, err := p.Send(t.Context(), to, mail("x")); !errors.Is(err, smtp.ClassQuota) {
+			t.Error(err)
+		}
+		pass(6 * time.Minute)
+		speak := first.mute()
+		began := time.Now()
+		noErrors(t, crowd(p, to, 10))
+		if took := time.Since(began); took > 15*time.Second {
+			t.Errorf("took %v", took)
+		}
+		speak()
+		pass(time.Minute)
+		closed(t, p, first)
+		closed(t, p, second)
+	})
+}
+
+// A login that hangs at one server does not keep the gate shut for the others.
+func TestALoginThatHangsHoldsUpNoOtherServer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := &server{auth: true, loginTime: time.Hour}, &server{auth: true}
+		p := pool.New(pool.Config{})
+		p.SetWithdraw(func(*smtp.Transaction) bool { return true })
+		began := time.Now()
+		noErrors(t, crowd(p, farm(10*time.Second, first, second), 10))
+		if took := time.Since(began); took > 15*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if err := p.Check(); err != nil {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_ = p.Close(ctx)
+	})
+}
