@@ -147,10 +147,14 @@ func (c *Conn) scrub(phase Phase, r Reply) Reply {
 	return scrubReply(r, c.secrets)
 }
 
-// hide adds the token of a mechanism to what no reply may show.
+// hide adds the token of a mechanism to what no reply may show; a server may speak
+// of one that was refused before, too.
 func (c *Conn) hide(m Mechanism) {
 	if m, ok := m.(*oauthMechanism); ok {
-		c.secrets = append(c.config.Auth.secrets(), m.secrets()...)
+		if c.secrets == nil {
+			c.secrets = c.config.Auth.secrets()
+		}
+		c.secrets = append(c.secrets, m.secrets()...)
 	}
 }
 
