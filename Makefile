@@ -25,12 +25,16 @@ check: ## formatting, vet, staticcheck, shape, every platform, and the other mod
 	cd examples && go vet ./... && $(STATICCHECK) ./... && go test ./...
 	cd test/interop && go vet ./... && $(STATICCHECK) ./...
 	cd test/parsers && go vet ./... && $(STATICCHECK) ./...
+	cd test/oauth && go vet ./... && $(STATICCHECK) ./...
 
 interop: ## send to real mail servers, as root on Debian (SHORT=1: less of it)
 	INTEROP=$(if $(SHORT),short) ./test/interop/run.sh
 
 parsers: ## let Python's email and npm's mailparser read what we write
 	./test/parsers/run.sh
+
+oauth: ## log in at a real OAuth 2 server, and look for tokens in all that is written
+	go run ./test/secrets go -C test/oauth test $(RACE) -count=1 -json ./...
 
 build: ## build bin/kaizen
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/kaizen
@@ -53,4 +57,4 @@ clean: ## remove what was built
 	rm -rf bin
 	find . -name '*.test' -o -name '*.prof' -o -name '*.out' | xargs rm -f
 
-.PHONY: help run test check interop parsers build bench fuzz soak crash clean
+.PHONY: help run test check interop parsers oauth build bench fuzz soak crash clean

@@ -21,6 +21,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Accounts resolves an Account that has a Name and neither Host nor Mailer.
 	Accounts AccountResolver
+	// Router chooses the accounts of messages for which none is named: that are sent
+	// with the zero Account, or enqueued for the account "". Default: none.
+	Router Router
 	// DrainTimeout is how long Close waits for what is in flight. Default 30 s;
 	// negative: not at all.
 	DrainTimeout time.Duration
@@ -198,8 +201,12 @@ func (c *Client) Shutdown(ctx context.Context) error {
 
 // CloseAccount closes the account's connections as [Client.Shutdown] does, for
 // all who use them. Its rates stay: the next message opens connections again,
-// when the old ones are gone.
+// when the old ones are gone. Of a chain those of each account are closed.
 func (c *Client) CloseAccount(ctx context.Context, a Account) error {
+	return c.forEach(a, func(one Account) error { return c.closeAccount(ctx, one) })
+}
+
+func (c *Client) closeAccount(ctx context.Context, a Account) error {
 	a, err := c.resolve(ctx, a)
 	if err != nil {
 		return err

@@ -46,7 +46,10 @@ type Error struct {
 	// Recipients are those that were not accepted, each with its own outcome. It is
 	// empty if the message was refused before any server was asked.
 	Recipients []RecipientResult `json:"recipients,omitempty"`
-	Err        error             `json:"-"` // the cause below, if any
+	// Others are failures of other accounts: of those of a chain that were tried
+	// before, and of other parts of the message.
+	Others []*Error `json:"others,omitempty"`
+	Err    error    `json:"-"` // the cause below, if any
 }
 
 // Error names account, server, phase, the server's own words and what to do.
@@ -70,6 +73,9 @@ func (e *Error) Error() string {
 	if n := len(e.Recipients); n > 1 {
 		b.WriteString(" [" + strconv.Itoa(n) + " recipients not accepted]")
 	}
+	for _, other := range e.Others {
+		b.WriteString("; " + other.Error())
+	}
 	return b.String()
 }
 
@@ -92,6 +98,11 @@ func (e *Error) Is(target error) bool {
 func (e *Error) Temporary() bool {
 	for _, r := range e.Recipients {
 		if one := (smtp.Error{Class: r.Class, Outcome: r.Outcome, Reply: r.Reply}); one.Temporary() {
+			return true
+		}
+	}
+	for _, other := range e.Others {
+		if other.Temporary() {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package kaizen
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/pbkdf2"
@@ -130,7 +131,7 @@ func (k *keeper) barred(key string, servers []string, auth *smtp.Auth) error {
 	var found *stop
 	if s := r.Stop; s != nil && k.about(s, key, servers, auth) {
 		found = &stop{key: key, kept: true, err: &smtp.Error{Server: s.Server, Phase: smtp.PhaseAuth, Class: smtp.ClassAuth,
-			Reply: s.Reply, Err: &StoppedError{Since: s.Since}, Hint: stoppedHint}}
+			Reply: s.Reply, Err: &StoppedError{Since: s.Since}, Hint: cmp.Or(s.Hint, stoppedHint)}}
 	}
 	k.mu.Lock()
 	if found != nil || k.stop != nil && k.stop.key == key {
@@ -167,12 +168,15 @@ func (k *keeper) about(s *state.Stop, key string, servers []string, auth *smtp.A
 
 // mark tells logins apart without telling a password: it has too few bits to find
 // one by, and takes too long for trying many. Tokens change by themselves, so of
-// those who use some only the name counts.
+// those who use some only the name and the grant count.
 func mark(auth *smtp.Auth, salt []byte) []byte {
 	if auth == nil {
 		auth = &smtp.Auth{}
 	}
 	login := fmt.Sprintf("%q %q %q", auth.Username, auth.Password, auth.Identity)
+	if auth.Grant != "" {
+		login += fmt.Sprintf(" %q", auth.Grant)
+	}
 	const rounds, octets = 100_000, 2
 	key, err := pbkdf2.Key(sha256.New, login, salt, rounds, octets)
 	if err != nil { // of nothing but parameters
@@ -189,7 +193,8 @@ func (k *keeper) refused(key string, cause *smtp.Error) {
 	}
 	since := time.Now()
 	told := *cause
-	told.Err, told.Hint = &StoppedError{Since: since}, stoppedHint
+	hint := hintOf(cause)
+	told.Err, told.Hint = &StoppedError{Since: since}, cmp.Or(hint, stoppedHint)
 	k.mu.Lock()
 	auth, current := k.auth, k.key == key
 	if current {
@@ -201,12 +206,25 @@ func (k *keeper) refused(key string, cause *smtp.Error) {
 	}
 	salt := make([]byte, 16)
 	rand.Read(salt) // never fails
-	s := &state.Stop{Since: since, Server: cause.Server, Reply: cause.Reply, Text: cause.Error(), Salt: salt, Mark: mark(auth, salt)}
+	s := &state.Stop{Since: since, Server: cause.Server, Reply: cause.Reply, Text: cause.Error(), Hint: hint, Salt: salt, Mark: mark(auth, salt)}
 	if k.note("stop", func(r *state.Record) bool { r.Stop = s; return true }) {
 		k.mu.Lock()
 		k.stop = &stop{key: key, kept: true, err: &told}
 		k.mu.Unlock()
 	}
+}
+
+// hintOf is what to do about a login that nobody was asked for: there was no token
+// to be had.
+func hintOf(cause *smtp.Error) string {
+	told, ok := errors.AsType[interface {
+		error
+		Advice() string
+	}](cause.Err)
+	if !ok {
+		return ""
+	}
+	return told.Advice()
 }
 
 // liftedElsewhere looks, once a second at most, whether another process has

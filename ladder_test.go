@@ -23,6 +23,7 @@ var ladder = []rung{
 	{dir: "smtp", ours: []string{"internal/proxy"}, third: []string{"golang.org/x/…/", "github.com/emersion/go-sasl", "github.com/xdg-go/scram"}},
 	{dir: "smtp/smtptest"}, // not even smtp: they must not share errors
 	{dir: "internal/crashpoint"},
+	{dir: "route", ours: []string{"smtp"}, third: []string{"golang.org/x/…/"}},
 	{dir: "queue", ours: []string{"smtp"}, third: []string{"golang.org/x/…/"}},
 	{dir: "queue/queuetest", ours: []string{"smtp", "queue"}},
 	{dir: "queue/memory", ours: []string{"smtp", "queue"}},
@@ -37,10 +38,11 @@ var ladder = []rung{
 	{dir: "internal/pool", ours: []string{"smtp", "internal/limit"}},
 	{dir: "internal/delivery", ours: []string{"smtp", "queue", "internal/limit", "internal/crashpoint"}},
 
-	{dir: ".", ours: []string{"smtp", "sendmail", "maildrop", "queue", "queue/memory", "message", "internal/limit", "internal/pool", "internal/state", "internal/delivery"},
+	{dir: ".", ours: []string{"smtp", "route", "sendmail", "maildrop", "queue", "queue/memory", "message", "internal/limit", "internal/pool", "internal/state", "internal/delivery"},
 		third: []string{"golang.org/x/…/"}},
 
-	{dir: "accounts", ours: []string{".", "smtp", "sendmail", "maildrop", "queue", "internal/proxy", "internal/safefile"}, third: []string{"*"}},
+	{dir: "accounts/oauth", third: []string{"golang.org/x/…/"}},
+	{dir: "accounts", ours: []string{".", "smtp", "route", "sendmail", "maildrop", "queue", "internal/proxy", "internal/safefile", "accounts/oauth"}, third: []string{"*"}},
 	{dir: "queue/sqlite", ours: []string{"smtp", "queue", "internal/safefile", "internal/crashpoint"}, third: []string{"*"}},
 	{dir: "queue/postgres", ours: []string{"smtp", "queue"}, third: []string{"*"}},
 	{dir: "kaizenprom", ours: []string{".", "smtp", "queue"}, third: []string{"*"}},

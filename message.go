@@ -44,6 +44,10 @@ type Prepared struct {
 	// MessageID goes into the receipt.
 	MessageID string
 
+	// Tags are words for Config.Router to choose the account by; a queued message is
+	// found by them.
+	Tags []string
+
 	Priority Priority // default: PriorityNormal
 	// AllOrNothing sends only if every recipient was accepted.
 	AllOrNothing bool

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kaizenmail/kaizen/internal/delivery"
 	"github.com/kaizenmail/kaizen/queue"
+	routing "github.com/kaizenmail/kaizen/route"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -19,6 +20,9 @@ type outlet struct {
 
 // outlet resolves a lane's name into an account.
 func (c *Client) outlet(ctx context.Context, lane string) (delivery.Outlet, error) {
+	if routing.IsChain(lane) {
+		return c.chainOutlet(ctx, lane)
+	}
 	a, err := c.resolve(ctx, Account{Name: lane})
 	c.deliveries.found(lane, err)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kaizenmail/kaizen/queue"
@@ -36,9 +38,11 @@ type EnqueueOptions struct {
 	// Key makes Enqueue idempotent within the account: with the key of an earlier
 	// message nothing is queued, and the receipt is that of the earlier one. If sender,
 	// recipients or content differ it is a [*queue.ConflictError]; Date and
-	// Message-ID may, as they do when a message is composed again.
+	// Message-ID may, as they do when a message is composed again. Where Config.Router
+	// chooses among accounts, the key chooses, so that it is always the same one.
 	Key string
-	// Tags are words to find it by.
+	// Tags are words to find it by, and for Config.Router, beside those of a
+	// [Prepared].
 	Tags []string
 	// Unknown says what to do when the server may have taken the message and nobody
 	// knows. Default: it is sent again, with the same Message-ID.
@@ -61,33 +65,17 @@ var errNoQueue = errors.New("the client has no queue")
 // it need only have a name. The context bounds the storing alone; when it ends the
 // message may have been queued, or not.
 //
+// The account may be a chain, see [Client.Send]: the job is tried through the first
+// that can send at that moment. If it is "", Config.Router chooses now; a message
+// that its rules send in several parts is refused, see [Client.EnqueueAll].
+//
 // A message that can go nowhere is refused as by [Client.Send].
 func (c *Client) Enqueue(ctx context.Context, account string, m Message, o EnqueueOptions) (queue.Receipt, error) {
-	if c.config.Queue == nil {
-		return queue.Receipt{}, &Error{Account: account, Phase: smtp.PhaseWaiting, Class: ErrState, Err: errNoQueue, Hint: "set Config.Queue"}
-	}
-	p, err := Prepare(m)
+	queued, err := c.enqueue(ctx, account, m, o, true)
 	if err != nil {
-		return queue.Receipt{}, named(err, &Account{Name: account})
+		return queue.Receipt{}, err
 	}
-	defer p.Content.Close()
-	s, done, err := c.submission(ctx, account, p, o)
-	if err != nil {
-		return queue.Receipt{}, queueError(account, err)
-	}
-	defer done()
-	now := time.Now()
-	if c.config.OnJob != nil {
-		defer c.announcements.begin(account, now)()
-	}
-	receipts, err := c.config.Queue.Put(ctx, now, []queue.Submission{s})
-	if err != nil {
-		return queue.Receipt{}, queueError(account, err)
-	}
-	if !receipts[0].Existing {
-		c.queued(&s.Job, receipts[0])
-	}
-	return receipts[0], nil
+	return queued[0].Receipt, nil
 }
 
 // queued has a job looked at that was put.
@@ -105,7 +93,7 @@ func (c *Client) submission(ctx context.Context, account string, p *Prepared, o 
 	retry := c.retry(ctx, account)
 	now := time.Now()
 	s.Job = queue.Job{Lane: account, Envelope: p.Envelope, Recipients: queue.To(p.Envelope.To),
-		Priority: p.Priority, Unknown: o.Unknown, Durability: o.Durability, Key: o.Key, Tags: o.Tags, Due: o.NotBefore,
+		Priority: p.Priority, Unknown: o.Unknown, Durability: o.Durability, Key: o.Key, Tags: p.Tags, Due: o.NotBefore,
 		Backoff: o.Backoff, Report: o.Report,
 		Options: queue.Options{AllOrNothing: p.AllOrNothing, Chunking: p.Chunking, Binary: p.Binary,
 			AllowLongLines: p.AllowLongLines, SMTPUTF8: p.Content.NeedsSMTPUTF8()}}
@@ -134,11 +122,26 @@ func later(a, b time.Time) time.Time {
 
 // retry is how the account is tried, as far as it can be found now.
 func (c *Client) retry(ctx context.Context, account string) Retry {
-	a, err := c.resolve(ctx, Account{Name: account})
+	first, _, _ := strings.Cut(account, ">") // of a chain
+	a, err := c.resolve(ctx, Account{Name: first})
 	if err != nil {
 		return Retry{} // it need not be there yet
 	}
 	return a.Retry
+}
+
+// bothTags are words of two lists, each once.
+func bothTags(a, b []string) []string {
+	if len(a) == 0 {
+		return b
+	}
+	all := slices.Clone(a)
+	for _, tag := range b {
+		if !slices.Contains(all, tag) {
+			all = append(all, tag)
+		}
+	}
+	return all
 }
 
 // body is the content as a store takes it.

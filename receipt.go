@@ -1,6 +1,8 @@
 package kaizen
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/kaizenmail/kaizen/internal/pool"
@@ -9,6 +11,8 @@ import (
 
 // Receipt is everything a send learned.
 type Receipt struct {
+	// Account is who sent it. Of several, see Parts, it is the first that was accepted,
+	// else the last that was tried.
 	Account   string `json:"account"`
 	MessageID string `json:"message_id,omitempty"` // as the message has it
 	// Outcome is Accepted if some recipient was accepted, else the first one's.
@@ -18,11 +22,37 @@ type Receipt struct {
 	// Transactions are the server's verdicts in order; more than one if the
 	// server takes fewer recipients at a time.
 	Transactions []*smtp.Result `json:"transactions,omitempty"`
+	// Parts are what each account did, in order, where there may have been several:
+	// of a chain, or chosen by Config.Router. Recipients have the last word about each.
+	Parts []ReceiptPart `json:"parts,omitempty"`
 
 	Waited Waited        `json:"waited"` // in line, over all transactions
 	Took   time.Duration `json:"took"`   // from Send to the last verdict
 
 	first [1]*smtp.Result // room for the usual one
+}
+
+// ReceiptPart is what one account did with a message.
+type ReceiptPart struct {
+	Account string   `json:"account"`
+	Rules   []string `json:"rules,omitempty"` // that chose it, if Config.Router did
+	// Recipients are those whom it was tried for.
+	Recipients   []RecipientResult `json:"recipients"`
+	Transactions []*smtp.Result    `json:"transactions,omitempty"`
+	Err          *Error            `json:"error,omitempty"` // nil if all were accepted
+}
+
+func (p *ReceiptPart) accepted() bool {
+	return slices.ContainsFunc(p.Recipients, func(r RecipientResult) bool { return r.Outcome == smtp.Accepted })
+}
+
+// add puts what one account did into the receipt of all.
+func (r *Receipt) add(one *Receipt, rules []string, err *Error) {
+	r.Parts = append(r.Parts, ReceiptPart{one.Account, rules, one.Recipients, one.Transactions, err})
+	r.Transactions = append(r.Transactions, one.Transactions...)
+	r.Waited.Total += one.Waited.Total
+	r.Waited.ForRate += one.Waited.ForRate
+	r.Waited.Rate = cmp.Or(one.Waited.Rate, r.Waited.Rate)
 }
 
 // Waited tells how long a message stood in line, and for what.

@@ -46,8 +46,11 @@ var jobEventKinds = [...]JobEventKind{delivery.Settled: JobTried, delivery.Lost:
 // deliveries are the runs of a client.
 type deliveries struct {
 	mu       sync.Mutex
-	runner   *delivery.Runner  // nil: none
-	unusable map[string]string // why the accounts of these lanes cannot be used
+	runner   *delivery.Runner           // nil: none
+	unusable map[string]string          // why the accounts of these lanes cannot be used
+	chains   map[string]map[string]bool // lanes that these accounts are a part of
+
+	pauses pauses
 }
 
 // found notes whether the account of a lane can be used.
@@ -85,8 +88,13 @@ func (d *deliveries) kick(lane string, urgent bool) {
 
 // wake has an account's jobs looked at: its health has changed.
 func (d *deliveries) wake(lane string) {
-	if r := d.current(); r != nil {
-		r.Wake(lane)
+	r := d.current()
+	if r == nil {
+		return
+	}
+	r.Wake(lane)
+	for _, chain := range d.chainsOf(lane) {
+		r.Wake(chain)
 	}
 }
 
@@ -126,7 +134,7 @@ func (c *Client) run(ctx context.Context, deliver func(*delivery.Runner, context
 	defer func() {
 		c.deliveries.mu.Lock()
 		defer c.deliveries.mu.Unlock()
-		c.deliveries.runner, c.deliveries.unusable = nil, nil
+		c.deliveries.runner, c.deliveries.unusable, c.deliveries.chains = nil, nil, nil
 	}()
 	_, _ = c.stateDir() // others see how it is doing; that it fails, the first message says
 	c.reportAgain(ctx)

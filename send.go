@@ -17,11 +17,26 @@ import (
 // can go nowhere (no recipients, an address with a line end, an attachment that
 // is not there) fails before any connection is made.
 //
+// An Account that is only the name of a chain, "office>backup", stands for several.
+// A message that the first one cannot send goes to the next at once, if it was
+// certainly not sent and the reason lies in the account or its server: it cannot
+// be reached, refuses the login, has used up an allowance, or turns the message
+// away for now. A verdict on the message, its sender or a recipient is no reason,
+// nor is waiting for a limit of the account; and after an outcome that is unknown
+// nothing is tried again. Recipients who have the message do not get it again.
+//
+// With the zero Account, Config.Router chooses. If that makes several parts of the
+// message, they are sent one after the other; it cannot be AllOrNothing then, and
+// its content must be such as can be read again.
+//
 // If ctx ends before the message is on its way it is not sent. Later, the
 // outcome is unknown: Send returns at once and the late verdict is logged.
 func (c *Client) Send(ctx context.Context, account Account, m Message) (*Receipt, error) {
 	if c.config.Trace != nil {
 		return c.sendTraced(ctx, account, m)
+	}
+	if c.several(&account) {
+		return c.sendAlong(ctx, account.Name, m, nil)
 	}
 	a, err := c.resolve(ctx, account)
 	if err != nil {

@@ -30,7 +30,7 @@ type Trace struct {
 
 // SendStartInfo tells of a message that was handed over.
 type SendStartInfo struct {
-	Account string  // its name, or what stands for it
+	Account string  // its name, or what stands for it; a chain; empty if Config.Router chooses
 	Server  string  // host:port; empty if the account is to be found by its name
 	Message Message // as it was given; it may be nil
 }
@@ -72,6 +72,9 @@ type observed struct {
 func (c *Client) sendTraced(ctx context.Context, account Account, m Message) (receipt *Receipt, err error) {
 	t := c.config.Trace
 	start := SendStartInfo{Account: account.label(), Message: m}
+	if c.several(&account) {
+		start.Account = account.Name
+	}
 	if account.complete() {
 		start.Server = account.address()
 	}
@@ -79,8 +82,12 @@ func (c *Client) sendTraced(ctx context.Context, account Account, m Message) (re
 		ctx = t.SendStart(ctx, start)
 	}
 	seen := observed{server: start.Server}
-	a, err := c.resolve(ctx, account)
-	if err == nil {
+	var a Account
+	if c.several(&account) {
+		if receipt, err = c.sendAlong(ctx, account.Name, m, &seen); receipt != nil {
+			start.Account, seen.server = receipt.Account, receipt.Transactions[len(receipt.Transactions)-1].Server
+		}
+	} else if a, err = c.resolve(ctx, account); err == nil {
 		start.Account, seen.server = a.label(), a.address()
 		receipt, err = c.send(ctx, &a, m, &seen)
 	}

@@ -48,22 +48,40 @@ type Transport struct {
 // Transport verifies the account and binds to it. It shares the account's pool
 // with everybody else who uses it. An account that is stopped is not verified:
 // the error is what stopped it, see [Client.Verify] and [Client.Resume].
+//
+// Of a chain of accounts each is verified, and one whose login works is enough.
 func (c *Client) Transport(ctx context.Context, account Account) (*Transport, error) {
+	works := false
+	err := c.forEach(account, func(one Account) error {
+		a, err := c.admit(ctx, one)
+		if err == nil {
+			works = true
+			if account.complete() || one.Name == account.Name {
+				account = a
+			}
+		}
+		return err
+	})
+	if !works {
+		return nil, err
+	}
+	return &Transport{client: c, account: account}, nil
+}
+
+// admit verifies an account that is not stopped.
+func (c *Client) admit(ctx context.Context, account Account) (Account, error) {
 	a, err := c.resolve(ctx, account)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
 	w, err := c.way(&a)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
 	if err := w.keeper.barred(w.target.Key, a.addresses(), a.config().Auth); err != nil {
-		return nil, front(w.account, err)
+		return a, front(w.account, err)
 	}
-	if err := w.verify(ctx, &a); err != nil {
-		return nil, err
-	}
-	return &Transport{client: c, account: a}, nil
+	return a, w.verify(ctx, &a)
 }
 
 // Format names the account without its secrets.

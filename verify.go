@@ -15,7 +15,14 @@ import (
 // Verify uses a connection of its own, beside the pooled ones. An account that
 // was stopped because its credentials were refused goes on after it succeeds; if
 // they are refused now, it is stopped.
+//
+// Of a chain of accounts each is verified; the error is about the first that fails,
+// with those of the others in it.
 func (c *Client) Verify(ctx context.Context, account Account) error {
+	return c.forEach(account, func(a Account) error { return c.verify(ctx, a) })
+}
+
+func (c *Client) verify(ctx context.Context, account Account) error {
 	a, err := c.resolve(ctx, account)
 	if err != nil {
 		return err
@@ -47,8 +54,12 @@ func (w *way) verify(ctx context.Context, a *Account) error {
 // were refused, its server does not answer or an allowance was used up: a person
 // says that the cause is gone. With a state directory it holds for all who share
 // it. Nothing else is asked of the server; [Client.Verify] looks first. A
-// changed password needs no Resume.
+// changed password needs no Resume. Of a chain of accounts each is let go on.
 func (c *Client) Resume(ctx context.Context, account Account) error {
+	return c.forEach(account, func(a Account) error { return c.resume(ctx, a) })
+}
+
+func (c *Client) resume(ctx context.Context, account Account) error {
 	a, err := c.resolve(ctx, account)
 	if err != nil {
 		return err

@@ -86,7 +86,7 @@ func (s *Situation) Account(name string) Why {
 	if waiting == 0 && lane.Paused.IsZero() {
 		return nothingWaits(name, lane.Count[queue.Held])
 	}
-	if w, ok := s.nobodySends(name, "'kaizen queue move --account "+name+" --to-account OTHER' gives them to another account"); ok {
+	if w, ok := s.nobodySends(name, "'kaizen queue move --account "+typed(name)+" --to-account OTHER' gives them to another account"); ok {
 		return w
 	}
 	if lane.Count[queue.Active] == 0 && lane.Oldest.IsZero() && lane.Next.After(s.Now) {
@@ -114,6 +114,17 @@ func (s *Situation) status(name string) *Status {
 // nobodySends is why nothing at all goes out with an account: what a person has
 // to help with. move says how jobs get to another account.
 func (s *Situation) nobodySends(account, move string) (Why, bool) {
+	if chain := members(account); chain != nil {
+		return s.chainStands(account, chain, move)
+	}
+	if w, ok := s.accountStands(account, move); ok {
+		return w, true
+	}
+	return s.undelivered()
+}
+
+// accountStands is why an account sends nothing until somebody helps.
+func (s *Situation) accountStands(account, move string) (Why, bool) {
 	if lane := s.lane(account); !lane.Paused.IsZero() {
 		return s.paused(&lane), true
 	}
@@ -127,6 +138,10 @@ func (s *Situation) nobodySends(account, move string) (Why, bool) {
 	if h := &s.status(account).Health; h.Stopped() {
 		return s.stopped(account, h), true
 	}
+	return Why{}, false
+}
+
+func (s *Situation) undelivered() (Why, bool) {
 	if !s.Stats.Delivering {
 		return Why{Code: WhyNoDelivery, Sentence: "nobody delivers from this queue", Advice: "run 'kaizen queue run'"}, true
 	}
@@ -134,7 +149,7 @@ func (s *Situation) nobodySends(account, move string) (Why, bool) {
 }
 
 func (s *Situation) paused(lane *queue.Lane) Why {
-	return Why{Code: WhyPaused, Since: lane.Paused, Advice: "'kaizen queue resume " + lane.Name + "' lets it go on",
+	return Why{Code: WhyPaused, Since: lane.Paused, Advice: "'kaizen queue resume " + typed(lane.Name) + "' lets it go on",
 		Sentence: "account " + lane.Name + " is paused since " + s.clock(lane.Paused) + because(lane.Reason)}
 }
 
@@ -155,7 +170,7 @@ func (s *Situation) unusable(account string) (Why, bool) {
 func (s *Situation) stopped(account string, h *Health) Why {
 	return Why{Code: WhyStopped, Since: h.Since,
 		Sentence: "account " + account + " has stopped" + since(s.clock(h.Since)) + because(orElse(h.Reason, "the login was refused")),
-		Advice:   "'kaizen account password " + account + "' changes the password; if it was right, 'kaizen account test " + account + "' lets it be used again"}
+		Advice:   "'kaizen account password " + account + "' changes the password ('kaizen account login " + account + "' where there is none but OAuth 2); if it was right, 'kaizen account test " + account + "' lets it be used again"}
 }
 
 // noneIsDue is for an account all of whose jobs wait for their time.
@@ -172,7 +187,7 @@ func nothingWaits(account string, held int) Why {
 	w := Why{Code: WhyNothing, Sentence: "nothing waits in account " + account}
 	if held > 0 {
 		w.Sentence = jobs(held) + " of account " + account + " " + isAre(held) + " held, and nothing else waits"
-		w.Code, w.Advice = WhyHeld, "'kaizen queue list --account "+account+" --state held' shows them, 'kaizen queue release' lets them go"
+		w.Code, w.Advice = WhyHeld, "'kaizen queue list --account "+typed(account)+" --state held' shows them, 'kaizen queue release' lets them go"
 	}
 	return w
 }

@@ -7,6 +7,12 @@ import (
 // line is what a job waits for that could go: the server, a limit, or others
 // before it. active says that it has its turn already.
 func (s *Situation) line(account string, ahead int, active bool) Why {
+	if chain := members(account); chain != nil {
+		carrier, before := s.via(chain)
+		w := s.line(carrier, ahead, active)
+		w.Sentence = before + w.Sentence
+		return w
+	}
 	w, blocked := s.blocked(account, ahead)
 	if blocked {
 		return w
@@ -30,6 +36,12 @@ func (s *Situation) line(account string, ahead int, active bool) Why {
 
 // backlog is the same for all jobs of an account.
 func (s *Situation) backlog(account string, waiting int) Why {
+	if chain := members(account); chain != nil {
+		carrier, before := s.via(chain)
+		w := s.backlog(carrier, waiting)
+		w.Sentence = before + w.Sentence
+		return w
+	}
 	w, blocked := s.blocked(account, waiting-1)
 	if blocked {
 		return w

@@ -17,7 +17,8 @@ import (
 )
 
 // bundleVersion is of the plain text of a bundle: TOML with version, default,
-// [accounts.NAME] as in kaizen.toml, and [secrets] by account.
+// [accounts.NAME] as in kaizen.toml, [secrets] by account, and [tokens.NAME] as in
+// tokens/NAME.age.
 const bundleVersion = 1
 
 // bundleFile stands for the file in errors: a bundle is a stream.
@@ -28,6 +29,11 @@ type bundle struct {
 	standard string
 	entries  []*Entry
 	secrets  map[string]string
+	tokens   map[string]tokenFile
+}
+
+func newBundle() *bundle {
+	return &bundle{secrets: map[string]string{}, tokens: map[string]tokenFile{}}
 }
 
 // Format tells the number of accounts.
@@ -52,6 +58,7 @@ type ExportOptions struct {
 type ExportReport struct {
 	Accounts []string `json:"accounts"`
 	Secrets  []string `json:"secrets,omitempty"` // accounts whose secret is in the bundle
+	Tokens   []string `json:"tokens,omitempty"`  // accounts whose OAuth 2 tokens are
 	// Missing has accounts whose secret is taken from the environment, a file or a
 	// command, or not there: the other machine needs it too.
 	Missing []string `json:"missing,omitempty"`
@@ -138,7 +145,7 @@ func (s *Store) pack(ctx context.Context, o ExportOptions) (*bundle, ExportRepor
 	if len(names) == 0 {
 		names = n.names
 	}
-	b, report := &bundle{secrets: map[string]string{}}, ExportReport{}
+	b, report := newBundle(), ExportReport{}
 	for _, name := range names {
 		e, err := s.entry(n, name)
 		if err == nil {
@@ -161,6 +168,14 @@ func (s *Store) packOne(ctx context.Context, b *bundle, report *ExportReport, e 
 	if !e.logsIn() {
 		return nil
 	}
+	complete := !e.needsSecret()
+	if e.UsesOAuth() {
+		packed, err := s.packToken(ctx, b, report, e, withSecret)
+		if err != nil {
+			return err
+		}
+		complete = complete && packed
+	}
 	if withSecret && e.Secret.Kind == SecretStored {
 		opened, err := s.openSecrets(ctx)
 		if err != nil {
@@ -169,10 +184,12 @@ func (s *Store) packOne(ctx context.Context, b *bundle, report *ExportReport, e 
 		if secret := opened.passwords[e.Name]; secret != "" {
 			b.secrets[e.Name] = secret
 			report.Secrets = append(report.Secrets, e.Name)
-			return nil
+			complete = complete || e.needsSecret()
 		}
 	}
-	report.Missing = append(report.Missing, e.Name)
+	if !complete {
+		report.Missing = append(report.Missing, e.Name)
+	}
 	return nil
 }
 
@@ -182,7 +199,7 @@ func (e *Entry) files() []string {
 	if e.CAFile != "" {
 		files = append(files, inDir(e.dir, e.CAFile))
 	}
-	for _, file := range []string{e.ClientCertificate, e.ClientKey} {
+	for _, file := range []string{e.ClientCertificate, e.ClientKey, e.OAuth.KeyFile} {
 		if file != "" {
 			files = append(files, inDir(e.dir, file))
 		}
@@ -212,11 +229,18 @@ func (b *bundle) marshal() ([]byte, error) {
 		}
 		fmt.Fprintf(&text, "\n[accounts.%s]\n%s", strconv.Quote(e.Name), keys)
 	}
-	if len(b.secrets) == 0 {
+	carried := table{}
+	if len(b.secrets) > 0 {
+		carried["secrets"] = b.secrets
+	}
+	if len(b.tokens) > 0 {
+		carried["tokens"] = b.tokens
+	}
+	if len(carried) == 0 {
 		return text.Bytes(), nil
 	}
 	text.WriteString("\n")
-	err := appendTOML(&text, table{"secrets": b.secrets})
+	err := appendTOML(&text, carried)
 	return text.Bytes(), err
 }
 
@@ -239,7 +263,7 @@ func readBundle(plain []byte) (*bundle, error) {
 		return nil, d.wrong([]string{"version"}, fmt.Errorf("must be %d: this is no bundle, or one of a later version of kaizen", bundleVersion))
 	}
 	delete(d.root, "version")
-	b := &bundle{secrets: map[string]string{}}
+	b := newBundle()
 	var wrong []error
 	for _, key := range slices.Sorted(maps.Keys(d.root)) {
 		if err := b.read(d, key, d.root[key]); err != nil {
@@ -262,10 +286,12 @@ func (b *bundle) read(d *document, key string, value any) error {
 		return b.readAccounts(d, t)
 	case key == "secrets" && isTable:
 		return b.readSecrets(d, t)
-	case key == "accounts" || key == "secrets":
+	case key == "tokens" && isTable:
+		return b.readTokens(d, t)
+	case key == "accounts" || key == "secrets" || key == "tokens":
 		return d.wrong(path, errors.New("must be a table"))
 	}
-	return d.unknown(path, []string{"version", "default", "accounts", "secrets"})
+	return d.unknown(path, []string{"version", "default", "accounts", "secrets", "tokens"})
 }
 
 func (b *bundle) readAccounts(d *document, t table) error {
@@ -307,5 +333,5 @@ func (b *bundle) check(d *document) error {
 			return d.wrong([]string{"secrets", name}, errors.New("is of no account in the bundle that takes its password from secrets.age"))
 		}
 	}
-	return nil
+	return b.checkTokens(d)
 }

@@ -43,7 +43,13 @@ func (s *Store) Add(ctx context.Context, e Entry, secret string) error {
 // dropLeftover removes the secret of a former account of that name, which must
 // not go to the server of the new one.
 func (s *Store) dropLeftover(ctx context.Context, n *snapshot, e *Entry) error {
-	if _, known := n.found[e.Name]; known || e.Secret.Kind != SecretStored || !e.logsIn() || !s.exists(secretsName) {
+	if _, known := n.found[e.Name]; known {
+		return nil
+	}
+	if err := s.dropToken(e.Name); err != nil {
+		return err
+	}
+	if e.Secret.Kind != SecretStored || !e.logsIn() || !s.exists(secretsName) {
 		return nil
 	}
 	return s.changeSecrets(ctx, n, func(passwords map[string]string) { delete(passwords, e.Name) })
@@ -146,7 +152,7 @@ func (s *Store) HasSecret(ctx context.Context, name string) (bool, error) {
 	return opened.passwords[name] != "", nil
 }
 
-// Remove removes an account, its secret, and the choice of it as the default. An
+// Remove removes an account, its secret and tokens, and the choice of it as the default. An
 // account that stands in kaizen.toml is refused with a [*HandWrittenError]. The
 // secret is still in secrets.age.bak, encrypted, until the next change of a
 // secret.
@@ -172,7 +178,7 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 		if err != nil && f.entry != nil && f.entry.Secret.Kind == SecretStored {
 			return err
 		}
-		if err := s.removeFile(f.view.path); err != nil {
+		if err := errors.Join(s.dropToken(name), s.removeFile(s.tokenLock(name)), s.removeFile(f.view.path)); err != nil {
 			return err
 		}
 		s.Forget(name)

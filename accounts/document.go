@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -81,8 +82,8 @@ func (d *document) refuseControls(path []string, value any) error {
 			return d.wrong(path, errControl)
 		}
 	case []any:
-		for _, one := range v {
-			if err := d.refuseControls(path, one); err != nil {
+		for i, one := range v {
+			if err := d.refuseControls(append(slices.Clone(path), strconv.Itoa(i+1)), one); err != nil {
 				return err
 			}
 		}
@@ -102,17 +103,25 @@ func (d *document) refuseControls(path []string, value any) error {
 
 var errControl = errors.New("has a control character")
 
-// places finds where each key and table begins.
+// places finds where each key and table begins. Tables of a list are counted from
+// 1: routes.2.from.
 func places(content []byte) map[string]unstable.Position {
 	at := map[string]unstable.Position{}
 	var p unstable.Parser
 	p.Reset(content)
 	lines := newLineIndex(content)
 	var above []string
+	counts := map[string]int{}
 	for p.NextExpression() {
 		switch e := p.Expression(); e.Kind {
-		case unstable.Table, unstable.ArrayTable:
+		case unstable.Table:
 			above = lines.note(at, nil, e)
+		case unstable.ArrayTable:
+			above = lines.note(at, nil, e)
+			list := pathKey(above)
+			counts[list]++
+			above = append(above, strconv.Itoa(counts[list]))
+			at[pathKey(above)] = lines.position(int(e.Child().Raw.Offset))
 		case unstable.KeyValue:
 			lines.noteValue(at, above, e)
 		}

@@ -53,6 +53,9 @@ func (e *Entry) withoutTrust() (kaizen.Account, error) {
 	a := kaizen.Account{Name: e.Name, Host: server.Host, Port: server.Port, LMTP: server.LMTP, TLS: server.TLS, Servers: servers, Username: username,
 		InsecureAuth: e.InsecureAuth, Limits: limits, Retry: kaizen.Retry{Backoff: steps, Expire: e.Expire}, Timeouts: e.Timeouts, IdleTimeout: e.IdleTimeout,
 		MaxLifetime: max(0, e.MaxLifetime), MinIdle: e.MinIdle, LocalName: e.LocalName, MaxLevel: e.Level}
+	if err := e.checkOAuth(); err != nil {
+		return kaizen.Account{}, err
+	}
 	e.fillWay(&a)
 	switch {
 	case e.external():
@@ -125,7 +128,7 @@ func (e *Entry) login() (username string, err error) {
 	case e.Username != "":
 		return e.Username, nil
 	case p == nil || p.Username == UsernameNone:
-		if e.Secret.Kind == SecretStored {
+		if e.Secret.Kind == SecretStored && !e.UsesOAuth() {
 			return "", nil
 		}
 		username = bareAddress(e.Address)

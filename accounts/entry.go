@@ -58,7 +58,10 @@ type Entry struct {
 	MinIdle     int
 	Timeouts    smtp.Timeouts
 
+	// Secret is where the password is; with OAuth the client's secret, or the key of
+	// a service account.
 	Secret SecretSource
+	OAuth  OAuth // how access tokens are got; zero: the account has a password
 
 	Source string // the file it stands in, as an absolute path
 	Line   int    // where it begins there, from 1
@@ -68,13 +71,13 @@ type Entry struct {
 
 // Set changes one setting by its key in the files, as "port" or
 // "timeouts.connect", from its text. An empty value removes it. Lists (rates,
-// auth) are separated by commas; password_command is a line for the shell. The
+// auth, oauth.scopes) are separated by commas; password_command is a line for the shell. The
 // secret's source (password_env, password_file, password_command) replaces
 // another one. Errors are [*FileError] without file and line.
 func (e *Entry) Set(key, value string) error {
 	f, ok := fieldOf(key)
 	switch {
-	case key == "password" || key == "secret":
+	case key == "password" || key == "secret" || key == "oauth.client_secret":
 		return &FileError{Key: key, Err: errPlainPassword}
 	case !ok:
 		wrong := &FileError{Key: key, Err: errors.New("unknown key")}

@@ -21,10 +21,10 @@ func (d *document) entry(name string, t table, path []string) (Entry, error) {
 	e := Entry{Name: name, Source: d.file, Line: max(1, d.line(path...))}
 	var wrong []error
 	sources, ofProxy := 0, 0
-	d.eachKey(t, path, "timeouts", func(key string, at []string, value any) {
+	d.eachKey(t, path, func(key string, at []string, value any) {
 		f, ok := fieldOf(key)
 		switch {
-		case key == "password" || key == "secret" || key == "pass":
+		case key == "password" || key == "secret" || key == "pass" || key == "oauth.client_secret":
 			wrong = append(wrong, d.wrong(at, errPlainPassword))
 			return
 		case !ok:
@@ -50,12 +50,15 @@ func (d *document) entry(name string, t table, path []string) (Entry, error) {
 	return e, errors.Join(wrong...)
 }
 
-// eachKey goes through a table in the order of its keys; those of the table
-// called nested as "nested.key".
-func (d *document) eachKey(t table, path []string, nested string, visit func(key string, at []string, value any)) {
+// nested are the tables within an account.
+var nested = []string{"oauth", "timeouts"}
+
+// eachKey goes through a table in the order of its keys; those of nested tables as
+// "timeouts.connect".
+func (d *document) eachKey(t table, path []string, visit func(key string, at []string, value any)) {
 	for _, key := range slices.Sorted(maps.Keys(t)) {
 		at := append(slices.Clone(path), key)
-		if below, ok := t[key].(table); ok && key == nested {
+		if below, ok := t[key].(table); ok && slices.Contains(nested, key) {
 			for _, inner := range slices.Sorted(maps.Keys(below)) {
 				visit(key+"."+inner, append(slices.Clone(at), inner), below[inner])
 			}
@@ -76,7 +79,7 @@ func siblings(key string) []string {
 		}
 		return inner
 	}
-	return append(Keys(), "timeouts")
+	return append(Keys(), nested...)
 }
 
 // read sets the field from a TOML value.

@@ -92,6 +92,7 @@ func FuzzName(f *testing.F) {
 }
 
 func FuzzImport(f *testing.F) {
+	f.Add("version = 1\n[accounts.a]\nhost='mx'\naddress='a@b'\noauth.client_id='x'\noauth.auth_url='https://a'\noauth.token_url='https://t'\n[tokens.a]\nversion=1\naccess_token='x'\nclient_id='x'\ntoken_url='https://t'\nexpires='2026-01-01T00:00:00Z'")
 	f.Add("version = 1\ndefault = 'a'\n[accounts.a]\nhost='mx'\nusername='u'\n[secrets]\na='s'\n")
 	f.Add("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n")
 	f.Add("age-encryption.org/v1\n-> X25519 x\n---\n")

@@ -35,6 +35,7 @@ type ImportReport struct {
 	Added    []string `json:"added,omitempty"`
 	Replaced []string `json:"replaced,omitempty"`
 	Secrets  []string `json:"secrets,omitempty"` // accounts whose secret came with the bundle
+	Tokens   []string `json:"tokens,omitempty"`  // accounts whose OAuth 2 tokens did
 	Missing  []string `json:"missing,omitempty"` // accounts that log in and have no secret yet
 	Files    []string `json:"files,omitempty"`   // named by the accounts and not there
 	Default  string   `json:"default,omitempty"` // the default account, if the bundle set it
@@ -144,6 +145,9 @@ func (s *Store) unpack(ctx context.Context, n *snapshot, b *bundle, o ImportOpti
 	if err := s.unpackSecrets(ctx, n, b, &report); err != nil {
 		return report, err
 	}
+	if err := s.unpackTokens(ctx, n, b, &report); err != nil {
+		return report, err
+	}
 	for _, e := range b.entries {
 		if err := s.putEntry(*e); err != nil {
 			return report, err
@@ -207,7 +211,7 @@ func (s *Store) unpackSecrets(ctx context.Context, n *snapshot, b *bundle, repor
 		switch {
 		case b.secrets[e.Name] != "":
 			report.Secrets = append(report.Secrets, e.Name)
-		case e.logsIn() && (e.Secret.Kind != SecretStored || stored[e.Name] == ""):
+		case e.logsIn() && e.needsSecret() && (e.Secret.Kind != SecretStored || stored[e.Name] == ""):
 			report.Missing = append(report.Missing, e.Name)
 		}
 	}
@@ -218,7 +222,7 @@ func sameServer(a, b *Entry) bool {
 	one, err := a.server()
 	other, err2 := b.server()
 	return err == nil && err2 == nil && strings.EqualFold(one.Address(), other.Address()) && one.TLS == other.TLS && one.LMTP == other.LMTP &&
-		a.CAFile == b.CAFile && a.InsecureAuth == b.InsecureAuth &&
+		a.CAFile == b.CAFile && a.InsecureAuth == b.InsecureAuth && sameAuthority(a, b) &&
 		a.Proxy == b.Proxy && a.TLSMin == b.TLSMin && slices.Equal(a.PinnedKeys, b.PinnedKeys)
 }
 

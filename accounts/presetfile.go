@@ -53,6 +53,7 @@ type presetEntry struct {
 	Hint          string       `toml:"hint"`
 	HelpURL       string       `toml:"url"`
 	OAuth         bool         `toml:"oauth_only"`
+	OAuthProvider string       `toml:"oauth"`
 	Limits        limitsEntry  `toml:"limits"`
 }
 
@@ -147,7 +148,7 @@ func claim(index map[string]*Preset, key string, p *Preset) error {
 func (e *presetEntry) preset() (*Preset, error) {
 	p := &Preset{Name: e.Name, Title: e.Title, Aliases: e.Aliases, Domains: e.Domains, MX: e.MX,
 		Host: e.Host, Port: e.Port, Username: e.Username, FixedUsername: e.FixedUsername,
-		Secret: e.Secret, Hint: e.Hint, HelpURL: e.HelpURL, OAuth: e.OAuth}
+		Secret: e.Secret, Hint: e.Hint, HelpURL: e.HelpURL, OAuth: e.OAuth, OAuthProvider: e.OAuthProvider}
 	modes := map[string]smtp.TLSMode{"implicit": smtp.TLSImplicit, "starttls": smtp.TLSStartTLS, "none": smtp.TLSNone}
 	var known bool
 	if p.TLS, known = modes[e.TLS]; !known {

@@ -38,6 +38,9 @@ type Preset struct {
 	// OAuth tells that the service refuses all passwords: it takes OAuth 2 tokens
 	// only.
 	OAuth bool
+	// OAuthProvider is who gives out tokens for the service, as oauth.LookupProvider
+	// knows it; "" where nobody is known.
+	OAuthProvider string
 
 	Limits PresetLimits
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/accounts"
+	"github.com/kaizenmail/kaizen/accounts/oauth"
 	"github.com/kaizenmail/kaizen/smtp"
 	"golang.org/x/net/idna"
 )
@@ -68,6 +69,10 @@ func complaints(p *accounts.Preset) (found []string) {
 	check(p.Hint == "" || strings.HasSuffix(p.Hint, "."), "the hint is no sentence")
 	check(p.HelpURL == "" || isPage(p.HelpURL), "no address of a page: "+p.HelpURL)
 	check(!p.OAuth || p.Hint != "", "OAuth 2 needs an explanation")
+	if p.OAuthProvider != "" {
+		_, known := oauth.LookupProvider(p.OAuthProvider)
+		check(known, "nobody knows who gives out tokens: "+p.OAuthProvider)
+	}
 	check(knownForms[p.Username], "unknown form of user name: "+string(p.Username))
 	return append(found, limitComplaints(p.Limits)...)
 }

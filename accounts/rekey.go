@@ -22,11 +22,12 @@ type RekeyOptions struct {
 type RekeyReport struct {
 	From    Key    `json:"from"`
 	To      Key    `json:"to"`
-	Secrets int    `json:"secrets"`        // how many were encrypted anew
-	Kept    string `json:"kept,omitempty"` // a former key file that lies outside of the directory and was not removed
+	Secrets int    `json:"secrets"`          // how many were encrypted anew
+	Tokens  int    `json:"tokens,omitempty"` // accounts whose OAuth 2 tokens were, too
+	Kept    string `json:"kept,omitempty"`   // a former key file that lies outside of the directory and was not removed
 }
 
-// Rekey encrypts all secrets, and the backup, with a new key. The old key opens
+// Rekey encrypts all secrets, tokens, and the backup, with a new key. The old key opens
 // neither afterwards. A crash at any point leaves a store that opens. If
 // kaizen.toml says otherwise than o.Key, the error is a [*HandWrittenError].
 func (s *Store) Rekey(ctx context.Context, o RekeyOptions) (report RekeyReport, err error) {
@@ -74,12 +75,45 @@ func (s *Store) rekey(ctx context.Context, n *snapshot, o RekeyOptions) (RekeyRe
 	if err := s.writeFile(s.path(backupName), sealed); err != nil {
 		return report, err
 	}
+	if report.Tokens, err = s.rekeyTokens(ctx, fresh, opened.opener); err != nil {
+		return report, err
+	}
 	own.key, own.next = s.relative(to), nil
 	if err := s.writeOwn(own); err != nil {
 		return report, err
 	}
 	report.Kept, err = s.dropOldKeys(append(s.allKeys(n), from), from, fresh)
 	return report, errors.Join(err, s.removeFile(s.path(damagedName)))
+}
+
+// rekeyTokens encrypts tokens anew. What does not open is left: it is of no use, and a
+// login makes another one.
+func (s *Store) rekeyTokens(ctx context.Context, fresh, before opener) (n int, err error) {
+	names, err := s.tokenNames()
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		_, content, err := look(s.tokenPath(name))
+		if err != nil {
+			return n, fmt.Errorf("read %s: %w", s.tokenPath(name), cause(err))
+		}
+		plain, err := unseal(content, before.identities)
+		if err != nil {
+			if plain, err = s.unsealToken(ctx, s.tokenPath(name), content); err != nil {
+				continue
+			}
+		}
+		t, err := readToken(s.tokenPath(name), plain)
+		if err != nil {
+			continue
+		}
+		if err := s.writeToken(name, t, fresh); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }
 
 // allKeys are all that may have been used: kaizen.toml may name a key file by now

@@ -32,7 +32,8 @@ type made struct {
 	file    *view // of password_file
 	secrets *secrets
 	secret  string
-	failed  error // of a password_command
+	grant   *grant // of an account with OAuth
+	failed  error  // of a password_command
 	at      time.Time
 }
 
@@ -143,16 +144,24 @@ func (m *made) current(s *Store, e *Entry) bool {
 	if !e.logsIn() {
 		return true
 	}
+	if e.UsesOAuth() {
+		return m.grant.current() && (m.secrets == nil || m.secrets.view.current()) && (m.file == nil || m.file.current()) &&
+			(e.Secret.Kind != SecretEnv || s.sameVariable(m, e))
+	}
 	switch e.Secret.Kind {
 	case SecretEnv:
-		value, _ := s.options.LookupEnv(e.Secret.Name)
-		return value == m.secret
+		return s.sameVariable(m, e)
 	case SecretFile:
 		return m.file.current()
 	case SecretCommand:
 		return true
 	}
 	return m.secrets.view.current()
+}
+
+func (s *Store) sameVariable(m *made, e *Entry) bool {
+	value, _ := s.options.LookupEnv(e.Secret.Name)
+	return value == m.secret
 }
 
 // of compares settings, not where they stand.
@@ -172,10 +181,15 @@ func (s *Store) make(ctx context.Context, e *Entry, last *made) (*made, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.logsIn() && m.failed == nil {
-		if err := s.readSecret(ctx, m, last); err != nil {
-			return nil, err
-		}
+	switch {
+	case !e.logsIn() || m.failed != nil:
+	case e.UsesOAuth():
+		err = s.readGrant(ctx, m, last)
+	default:
+		err = s.readSecret(ctx, m, last)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if m.failed != nil {
 		m.account = kaizen.Account{}
@@ -201,6 +215,10 @@ func (s *Store) makeWithout(ctx context.Context, e *Entry, last *made) (*made, e
 // fillIn adds the secret.
 func (m *made) fillIn(e *Entry) {
 	a := &m.account
+	if m.grant != nil {
+		a.Auth = m.grant.auth(a.Username, e.Mechanisms)
+		return
+	}
 	if e.secretIsUser() {
 		a.Username = m.secret
 	}

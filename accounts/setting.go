@@ -18,7 +18,7 @@ type Setting struct {
 // Settings returns everything that takes effect, in the order of [Keys]: what was
 // given, then what the preset adds, then defaults that a person may want to know.
 // Of an entry with an error it is what was given. The secret's source is there
-// as "password" if it is secrets.age.
+// as "password" if it is secrets.age and needed.
 func (e Entry) Settings() []Setting {
 	given := e.Source
 	if given == "" {
@@ -32,7 +32,7 @@ func (e Entry) Settings() []Setting {
 		} else if s, ok := implied[f.key]; ok {
 			all = append(all, Setting{f.key, s.Value, s.From})
 		}
-		if f.key == "username" && e.Secret.Kind == SecretStored && e.logsIn() {
+		if f.key == "username" && e.Secret.Kind == SecretStored && e.needsSecret() {
 			all = append(all, Setting{"password", secretsName, fromDefault})
 		}
 	}
@@ -80,6 +80,12 @@ func (e *Entry) implied() map[string]Setting {
 	add("messages_per_connection", number0(a.Limits.MessagesPerConnection), number0(limits.MessagesPerConnection), "100")
 	add("rates", showRates(a.Limits.Rates), showRates(limits.Rates), "10/1s")
 	add("idle_timeout", "", "", "5m")
+	if e.UsesOAuth() {
+		c, _ := e.OAuthConfig().Complete()
+		add("oauth.flow", string(c.Flow), "", "")
+		add("oauth.provider", c.Provider, p.OAuthProvider, "")
+		add("oauth.scopes", strings.Join(c.Scopes, ", "), "", "")
+	}
 	implied := map[string]Setting{}
 	for key, value := range values {
 		implied[key] = Setting{key, value, from[key]}

@@ -18,11 +18,13 @@ type settings struct {
 	keyLine      int
 	// next is where a Rekey that did not finish was taking the key.
 	next *Key
+
+	routes routeTables
 }
 
 // readWritten reads kaizen.toml.
 func (n *snapshot) readWritten(d *document, dir string) error {
-	wrong := n.written.read(d, "accounts", "default", "secrets")
+	wrong := n.written.read(d, "accounts", "default", "secrets", routesKey)
 	all, ok := d.root["accounts"].(table)
 	if !ok && d.root["accounts"] != nil {
 		return errors.Join(wrong, d.wrong([]string{"accounts"}, errors.New("must be tables like [accounts.work]")))
@@ -65,6 +67,8 @@ func (s *settings) read(d *document, known ...string) error {
 			err = s.readDefault(d, path, value)
 		case key == "secrets":
 			err = s.readSecrets(d, path, value)
+		case key == routesKey:
+			err = s.readRoutes(d, value)
 		}
 		if err != nil {
 			wrong = append(wrong, err)

@@ -18,6 +18,7 @@ const (
 	damagedName   = "secrets.age.damaged"
 	keyName       = "key.txt"
 	lockName      = ".lock"
+	tokensName    = "tokens"
 	accountEnding = ".toml"
 )
 
@@ -248,6 +249,7 @@ func (e *Entry) clone() Entry {
 	c.Mechanisms, c.Rates = slices.Clone(e.Mechanisms), slices.Clone(e.Rates)
 	c.Servers, c.Retry = slices.Clone(e.Servers), slices.Clone(e.Retry)
 	c.Secret.Command = slices.Clone(e.Secret.Command)
+	c.OAuth.Scopes = slices.Clone(e.OAuth.Scopes)
 	c.PinnedKeys, c.ProxySecret.Command = slices.Clone(e.PinnedKeys), slices.Clone(e.ProxySecret.Command)
 	return c
 }
@@ -261,6 +263,10 @@ func (s *Store) Default() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return s.standard(n)
+}
+
+func (s *Store) standard(n *snapshot) (string, error) {
 	for _, from := range []settings{n.written, n.own} {
 		if from.standard == "" {
 			continue

@@ -3,6 +3,7 @@ package accounts
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -29,6 +30,12 @@ type Options struct {
 	LockTimeout time.Duration
 	// CommandTimeout bounds a password_command. Default 30 s.
 	CommandTimeout time.Duration
+	// HTTP asks for OAuth 2 tokens. Default: oauth.Config's.
+	HTTP *http.Client
+	// Trouble, if set, is told of a renewed token that could not be kept: mail goes on,
+	// but after a restart a login may be needed. It is called from goroutines of the
+	// Store's. Default: slog.Default logs it.
+	Trouble func(account string, err error)
 }
 
 // PassphraseRequest says what a passphrase is asked for.
@@ -37,7 +44,8 @@ type PassphraseRequest struct {
 	New  bool   // it is chosen now: ask for it twice
 }
 
-// Store is a directory of accounts. It is safe for concurrent use, in several
+// Store is a directory of accounts. Accounts with OAuth 2 renew their tokens in
+// goroutines of the Store's; Close waits for them. It is safe for concurrent use, in several
 // processes too. It prints without secrets.
 type Store struct {
 	dir         string
@@ -45,11 +53,14 @@ type Store struct {
 	passphrases passphrases
 
 	snapshot atomic.Pointer[snapshot]
+	routing  atomic.Pointer[routing]
 	secrets  atomic.Pointer[secrets]
 	opening  chan struct{} // held while secrets.age is decrypted
 
 	mu       sync.Mutex // guards what follows; no I/O under it
 	accounts map[string]*resolution
+	sources  map[string]*grantSource
+	former   []*grantSource // replaced, perhaps still in use
 }
 
 // Open returns the store in a directory. A directory that does not exist is an
@@ -65,6 +76,9 @@ func Open(o Options) (*Store, error) {
 	if o.LockTimeout == 0 {
 		o.LockTimeout = 10 * time.Second
 	}
+	if o.Trouble == nil {
+		o.Trouble = logTrouble
+	}
 	if o.CommandTimeout == 0 {
 		o.CommandTimeout = 30 * time.Second
 	}
@@ -79,7 +93,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", o.Dir, err)
 	}
-	return &Store{dir: dir, options: o, opening: make(chan struct{}, 1), accounts: map[string]*resolution{}}, nil
+	return &Store{dir: dir, options: o, opening: make(chan struct{}, 1), accounts: map[string]*resolution{}, sources: map[string]*grantSource{}}, nil
 }
 
 // Format tells the directory alone: a store knows passwords.

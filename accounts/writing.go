@@ -107,7 +107,7 @@ func (s *Store) awaitLock(ctx context.Context, f *os.File) error {
 // removeLeftovers removes what a crash left half written: under the lock, nobody
 // is writing.
 func (s *Store) removeLeftovers() {
-	for _, dir := range []string{s.dir, s.path(accountsName)} {
+	for _, dir := range []string{s.dir, s.path(accountsName), s.path(tokensName)} {
 		for _, path := range safefile.Leftovers(dir) {
 			_ = os.Remove(path) // harmless if it stays
 		}

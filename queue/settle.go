@@ -28,14 +28,17 @@ type Settlement struct {
 type Attempt struct {
 	Started  time.Time     `json:"started"` // when MAIL was written; zero if it was not
 	Duration time.Duration `json:"duration,omitempty"`
-	Server   string        `json:"server,omitempty"` // host:port
-	Remote   string        `json:"remote,omitempty"` // its address
-	Phase    smtp.Phase    `json:"phase,omitzero"`   // how far it came, if it failed
+	Account  string        `json:"account,omitempty"` // of the lane's chain; empty: the lane is one account
+	Server   string        `json:"server,omitempty"`  // host:port
+	Remote   string        `json:"remote,omitempty"`  // its address
+	Phase    smtp.Phase    `json:"phase,omitzero"`    // how far it came, if it failed
 	Outcome  smtp.Outcome  `json:"outcome"`
 	Class    smtp.Class    `json:"class,omitzero"`
 	Reply    smtp.Reply    `json:"reply,omitzero"`
 	QueueID  string        `json:"queue_id,omitempty"` // what the server calls the message
 	Error    string        `json:"error,omitempty"`
+	// Before is what kept the accounts of the chain that come before Account from it.
+	Before string `json:"before,omitempty"`
 	// Recipients are the outcomes where they differ.
 	Recipients []smtp.RecipientResult `json:"recipients,omitempty"`
 	// Transcript is the dialogue of a try that failed, if it was recorded.

@@ -15,8 +15,17 @@ type Auth struct {
 	// Identity is the authorization identity (RFC 4616); empty is the user's own.
 	Identity string
 	// Token, if set, is asked for an OAuth 2 access token at each login; XOAUTH2
-	// and OAUTHBEARER are used then.
+	// and OAUTHBEARER are used then. An error with a method Permanent() bool that
+	// returns true is taken for a refusal: ClassAuth; any other is temporary.
 	Token func(ctx context.Context) (string, error)
+	// TokenRefused, if set, is told of a token that the server has refused, at most
+	// once in a login. If it returns true, Token is asked again and what it gives is
+	// tried on the same connection. It is called by many connections at once.
+	TokenRefused func(token string) (again bool)
+	// Grant tells apart logins of one Username whose tokens come from different
+	// places, or of different consents: it is part of the Fingerprint, unlike what
+	// Token captured. It is no secret and not sent.
+	Grant string
 	// Mechanisms to use, best first, and no others. Default: over TLS SCRAM with
 	// channel binding, SCRAM, PLAIN, LOGIN, CRAM-MD5; without TLS SCRAM, CRAM-MD5,
 	// PLAIN, LOGIN; with a Token XOAUTH2, OAUTHBEARER; with nothing but an Identity,

@@ -146,6 +146,8 @@ func synchronizationError(r Reply) bool {
 	return false
 }
 
+const hintPassword = "check user name and password; many providers want an app password"
+
 // hints tell a person what to do about a reply.
 var hints = []struct {
 	class Class // ClassNone: any
@@ -162,7 +164,7 @@ var hints = []struct {
 	{ClassNone, nil, []string{"relay access denied", "relaying denied", "relay not permitted", "unable to relay"},
 		"log in: the server relays only for those it knows"},
 	{ClassNone, nil, []string{"sendasdenied", "not owned by user"}, "send from an address that belongs to this account"},
-	{ClassAuth, nil, nil, "check user name and password; many providers want an app password"},
+	{ClassAuth, nil, nil, hintPassword},
 	{ClassConnectionLimit, nil, []string{"connect", "client", "session"}, "use fewer connections"},
 	{ClassQuota, nil, nil, "wait until the provider's window has passed, or ask for a higher limit"},
 }

@@ -27,17 +27,19 @@ func (c *Conn) Authenticate(ctx context.Context) error {
 
 // login tries mechanisms until one is accepted. Credentials that were refused
 // are offered once more, as PLAIN, after a challenge-response mechanism: some
-// servers store passwords in a form that suits only one of them.
+// servers store passwords in a form that suits only one of them. A token that was
+// refused is replaced once: servers may end one before its time.
 func (c *Conn) login(ctx context.Context) *Error {
 	began := time.Now()
 	names, err := c.loginPlan()
 	if err != nil {
 		return err
 	}
+	renewed := false
 	for len(names) > 0 {
 		name := names[0]
 		names = names[1:]
-		r, err, why := c.attempt(ctx, name)
+		r, err, m := c.attempt(ctx, name)
 		switch {
 		case err != nil:
 			return err
@@ -47,14 +49,22 @@ func (c *Conn) login(ctx context.Context) *Error {
 		case unsupported(r):
 		case fallsBackToPlain(name) && r.Permanent():
 			names = plainOnly(names)
+		case !renewed && c.renews(m, r):
+			renewed, names = true, []string{name}
 		default:
-			return c.loginRefused(r, why)
+			return c.loginRefused(r, m)
 		}
 		if len(names) == 0 {
-			return c.loginRefused(r, why)
+			return c.loginRefused(r, m)
 		}
 	}
 	return c.loginRefused(Reply{}, nil)
+}
+
+// renews reports whether there is to be another token in the place of a refused one.
+func (c *Conn) renews(m Mechanism, r Reply) bool {
+	refused, ok := m.(*oauthMechanism)
+	return ok && r.Permanent() && c.config.Auth.TokenRefused != nil && c.config.Auth.TokenRefused(refused.token)
 }
 
 func (c *Conn) loggedIn(mechanism string, began time.Time) {
@@ -76,12 +86,15 @@ func plainOnly(names []string) []string {
 	return nil
 }
 
-func (c *Conn) loginRefused(r Reply, why error) *Error {
+func (c *Conn) loginRefused(r Reply, m Mechanism) *Error {
 	if r.IsZero() {
 		return &Error{Server: c.info.Server, Phase: PhaseAuth, Class: ClassAuth, Err: errors.New("no login mechanism was accepted")}
 	}
 	e := c.refused(PhaseAuth, r)
-	e.Outcome, e.Err = NotSent, why
+	e.Outcome, e.Err = NotSent, refusedBecause(m)
+	if _, ok := m.(*oauthMechanism); ok && e.Hint == hintPassword {
+		e.Hint = "the access token is of another account or without the right to send, or the mailbox permits no SMTP"
+	}
 	return e
 }
 
@@ -135,20 +148,27 @@ func (c *Conn) brokenLogin(ctx context.Context, err error) *Error {
 	if c.closeCause() != nil {
 		return c.lost(PhaseAuth, err, 0)
 	}
-	return &Error{Server: c.info.Server, Phase: PhaseAuth, Class: ClassAuthTemporary, Err: err}
+	e := &Error{Server: c.info.Server, Phase: PhaseAuth, Class: ClassAuthTemporary, Err: err}
+	if told, ok := errors.AsType[interface {
+		error
+		Permanent() bool
+	}](err); ok && told.Permanent() {
+		e.Class = ClassAuth
+	}
+	return e
 }
 
 // attempt goes through one exchange (RFC 4954 §4) and returns the last reply,
-// with what the mechanism knows of why it was refused.
-func (c *Conn) attempt(ctx context.Context, name string) (r Reply, lost *Error, why error) {
+// and the mechanism, which may know why it was refused.
+func (c *Conn) attempt(ctx context.Context, name string) (r Reply, lost *Error, m Mechanism) {
 	m, err := c.config.Auth.mechanism(ctx, name, c.serverInfo())
 	if err != nil {
-		return r, c.brokenLogin(ctx, err), nil
+		return r, c.brokenLogin(ctx, err), m
 	}
 	c.hide(m)
 	name, initial, err := m.Start()
 	if err != nil {
-		return r, c.brokenLogin(ctx, err), nil
+		return r, c.brokenLogin(ctx, err), m
 	}
 	c.hideResponse(initial)
 	line, pending := authLine(name, initial)
@@ -157,7 +177,7 @@ func (c *Conn) attempt(ctx context.Context, name string) (r Reply, lost *Error, 
 		var response []byte
 		if response, err = answer(m, name, r, &pending); err != nil {
 			r, lost = c.giveUpLogin(err)
-			return r, lost, nil
+			return r, lost, m
 		}
 		c.hideResponse(response)
 		r, lost = c.command(PhaseAuth, base64.StdEncoding.EncodeToString(response), redacted)
@@ -166,9 +186,9 @@ func (c *Conn) attempt(ctx context.Context, name string) (r Reply, lost *Error, 
 		err = finished(m)
 	}
 	if lost == nil && err != nil {
-		return r, &Error{Server: c.info.Server, Phase: PhaseAuth, Class: ClassAuth, Err: err}, nil
+		return r, &Error{Server: c.info.Server, Phase: PhaseAuth, Class: ClassAuth, Err: err}, m
 	}
-	return r, lost, refusedBecause(m)
+	return r, lost, m
 }
 
 func shownSecret(present bool) string {

@@ -43,7 +43,7 @@ func newAccountCommand(app *app) *cobra.Command {
 		},
 	}
 	addGroup(cmd, "Every day", newAccountAddCommand(app), newAccountListCommand(app), newAccountShowCommand(app), newAccountTestCommand(app))
-	addGroup(cmd, "Change", newAccountSetCommand(app), newAccountPasswordCommand(app), newAccountDefaultCommand(app),
+	addGroup(cmd, "Change", newAccountSetCommand(app), newAccountPasswordCommand(app), newAccountLoginCommand(app), newAccountLogoutCommand(app), newAccountDefaultCommand(app),
 		newAccountResumeCommand(app), newAccountRemoveCommand(app))
 	addGroup(cmd, "Files and keys", newAccountExportCommand(app), newAccountImportCommand(app), newAccountKeyCommand(app), newAccountRekeyCommand(app), newAccountRestoreCommand(app))
 	addGroup(cmd, "Know", newAccountProvidersCommand(app))
@@ -53,7 +53,16 @@ func newAccountCommand(app *app) *cobra.Command {
 // store opens the account files. Nothing is read yet.
 func (a *app) store() (*accounts.Store, error) {
 	dir, _ := a.lookupEnv("KAIZEN_CONFIG_DIR")
-	return accounts.Open(accounts.Options{Dir: dir, LookupEnv: a.lookupEnv, Passphrase: a.askPassphrase})
+	store, err := accounts.Open(accounts.Options{Dir: dir, LookupEnv: a.lookupEnv, Passphrase: a.askPassphrase, Trouble: a.tokenTrouble})
+	if err == nil {
+		a.keep(store)
+	}
+	return store, err
+}
+
+// tokenTrouble tells of a token that will be missing after this command.
+func (a *app) tokenTrouble(account string, err error) {
+	a.warn("account %s: %v: 'kaizen account login %s' may be needed again", account, err, account)
 }
 
 // noState, as KAIZEN_STATE_DIR, keeps nothing.
@@ -95,9 +104,11 @@ func (a *app) clientConfig(kept bool, logger *slog.Logger) (kaizen.Config, error
 	}
 	config.StateDir = dir
 	if kept {
-		if config.Accounts, err = a.store(); err != nil {
+		store, err := a.store()
+		if err != nil {
 			return config, err
 		}
+		config.Accounts, config.Router = store, store.Router()
 	}
 	return config, nil
 }

@@ -23,7 +23,10 @@ The password is asked for, read from standard input (--password-stdin) or from
 KAIZEN_PASSWORD, and kept encrypted. Or it is left where it is: --password-file,
 --password-env and --password-command say where to read it whenever it is needed.
 
-The login is tried before anything is saved: if it fails, nothing is.`
+The login is tried before anything is saved: if it fails, nothing is.
+
+With --oauth, and for providers that take no password, the account is saved first and
+then logged in with OAuth 2, as "kaizen account login" does; see its --help.`
 
 const accountAddExample = `  kaizen account add
   kaizen account add --address ann@gmail.com
@@ -40,12 +43,14 @@ type accountAdd struct {
 
 	address, provider, server, username, name string
 	wayFlags
-	proxySecret                               secretFlags
-	source                                    secretFlags
-	rates                                     []string
-	connections, messagesPerConnection        int
-	standard, noVerify, yes, json, transcript bool
-	timeout                                   time.Duration
+	proxySecret                          secretFlags
+	source                               secretFlags
+	rates                                []string
+	connections, messagesPerConnection   int
+	clientID                             string
+	oauth, standard, noVerify, yes, json bool
+	transcript                           bool
+	timeout                              time.Duration
 
 	entry  accounts.Entry
 	preset *accounts.Preset
@@ -75,6 +80,8 @@ func (c *accountAdd) bind(cmd *cobra.Command) {
 	flags.StringVar(&c.username, "username", "", "user `NAME` of the login (default: what the provider wants, else the address)")
 	flags.StringVar(&c.name, "name", "", "what to call the account (default: after the provider or the address)")
 	c.source.bind(flags)
+	flags.BoolVar(&c.oauth, "oauth", false, "log in with OAuth 2 instead of a password, in a browser")
+	flags.StringVar(&c.clientID, "client-id", "", "`ID` of the OAuth 2 client that you registered with the provider (docs/oauth.md)")
 	flags.StringArrayVar(&c.rates, "rate", nil, "at most as many messages, as `N/DURATION` (30/1m, 500/24h), or none; may be repeated")
 	flags.IntVar(&c.connections, "connections", 0, "connections at once (default: the provider's limit, at most 5)")
 	flags.IntVar(&c.messagesPerConnection, "messages-per-connection", 0, "then a new one (default: the provider's limit, at most 100)")
@@ -106,13 +113,19 @@ func (c *accountAdd) run(cmd *cobra.Command, _ []string) (err error) {
 			return err
 		}
 	}
-	return c.report()
+	if err := c.report(); err != nil {
+		return err
+	}
+	return c.logIn(cmd.Context())
 }
 
 // check finds what is wrong with the flags before anything is asked.
 func (c *accountAdd) check() error {
 	if err := errors.Join(c.source.check(), c.takeServer()); err != nil {
 		return err
+	}
+	if c.oauth = c.oauth || c.clientID != ""; c.oauth && c.source != (secretFlags{}) {
+		return errors.New("with OAuth 2 there is no password: give --oauth or one of --password-…, not both")
 	}
 	if c.source.stdin {
 		c.person = nil // it brings the password, not answers
@@ -243,6 +256,9 @@ func (c *accountAdd) save(ctx context.Context) error {
 
 // findSecret finds out where the password is, or what it is.
 func (c *accountAdd) findSecret(ctx context.Context) (err error) {
+	if c.entry.UsesOAuth() {
+		return nil // the login asks for what the client has
+	}
 	c.entry.Secret, err = c.source.source()
 	if err != nil || c.entry.Secret.Kind != accounts.SecretStored || !c.logsIn() || c.secret != "" {
 		return err

@@ -125,6 +125,9 @@ func (a *app) removeAccount(ctx context.Context, store *accounts.Store, name str
 	}
 	fmt.Fprintf(a.stdout, "Removed %s.\n", name)
 	a.warnOfQueued(ctx, name)
+	if _, err := store.Routes(); errors.Is(err, accounts.ErrNotFound) {
+		a.warn("the rules of kaizen.toml name it, and choose no account until that is changed: %v", err)
+	}
 	names, err := store.Names()
 	if standard != name || len(names) == 0 || err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"text/tabwriter"
@@ -18,6 +19,7 @@ type accountReport struct {
 	Server   string             `json:"server,omitempty"`
 	Provider string             `json:"provider,omitempty"`
 	Secret   string             `json:"secret,omitempty"` // where it comes from
+	Login    *loginReport       `json:"login,omitempty"`  // with OAuth 2
 	State    string             `json:"state"`
 	Source   string             `json:"source"`
 	Line     int                `json:"line,omitempty"`
@@ -34,7 +36,10 @@ func (a *app) accountReport(e accounts.Entry, standard string, status *kaizen.St
 		return r
 	}
 	r.Server = serversInShort(&t.Account)
-	if t.logsIn() {
+	switch {
+	case e.UsesOAuth():
+		r.Secret = "OAuth 2"
+	case t.logsIn():
 		r.Secret = e.Secret.String()
 	}
 	return r
@@ -121,7 +126,8 @@ func newAccountShowCommand(app *app) *cobra.Command {
 		Long: `Show the settings that take effect for an account (the default account, if none
 is named), and where each comes from: a file, the provider, or the defaults.
 
-The password is not shown, and not read.`,
+The password is not shown, and not read. Of an OAuth 2 login the times are shown, for
+which its tokens are opened; not where that needs a passphrase to be typed.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: app.completeAccounts,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -130,16 +136,20 @@ The password is not shown, and not read.`,
 				return err
 			}
 			standard, _ := store.Default() // that there is none is no concern here
-			return app.showAccount(e, standard, asJSON)
+			return app.showAccount(cmd.Context(), store, e, standard, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-func (a *app) showAccount(e accounts.Entry, standard string, asJSON bool) error {
+func (a *app) showAccount(ctx context.Context, store *accounts.Store, e accounts.Entry, standard string, asJSON bool) error {
 	r := a.accountReport(e, standard, a.statuses()[e.Name])
 	r.Settings = e.Settings()
+	var without string
+	if e.UsesOAuth() {
+		r.Login, without = a.readLogin(ctx, store, e.Name)
+	}
 	if asJSON {
 		return a.printJSON(r)
 	}
@@ -147,7 +157,14 @@ func (a *app) showAccount(e accounts.Entry, standard string, asJSON bool) error 
 	mark := map[bool]string{true: " (default)", false: ""}[r.Default]
 	row("Account", r.Name+mark)
 	row("Server", orDash(r.Server))
-	row("Password", orDash(r.Secret))
+	if e.UsesOAuth() {
+		row("Login", r.Secret+without)
+	} else {
+		row("Password", orDash(r.Secret))
+	}
+	if r.Login != nil {
+		r.Login.print(row)
+	}
 	row("State", r.State)
 	a.printStatus(e.Name, r.Status, row)
 	row("File", fmt.Sprintf("%s:%d", r.Source, max(r.Line, 1)))
@@ -172,4 +189,22 @@ func (a *app) origin(s accounts.Setting, e accounts.Entry) string {
 		return "file"
 	}
 	return s.From
+}
+
+// readLogin is what is known of an OAuth 2 login, or why nothing is.
+func (a *app) readLogin(ctx context.Context, store *accounts.Store, name string) (*loginReport, string) {
+	key, err := store.Key()
+	if variable, _ := a.lookupEnv("KAIZEN_PASSPHRASE"); err == nil && key.Kind == accounts.KeyPassphrase && variable == "" {
+		return nil, " (tokens are encrypted with the passphrase)"
+	}
+	token, err := store.Token(ctx, name)
+	switch {
+	case err != nil:
+		a.warn("%v", err)
+		return nil, ""
+	case token.IsZero():
+		return nil, fmt.Sprintf(", not logged in: 'kaizen account login %s'", name)
+	}
+	r := newLoginReport(token)
+	return &r, ""
 }

@@ -46,6 +46,7 @@ type providerReport struct {
 	Username accounts.UsernameForm `json:"username"`
 	Secret   string                `json:"secret,omitempty"`
 	OAuth    bool                  `json:"oauth_only,omitempty"`
+	Tokens   string                `json:"oauth_provider,omitempty"` // who gives out OAuth 2 tokens
 	Hint     string                `json:"hint,omitempty"`
 	HelpURL  string                `json:"url,omitempty"`
 	Domains  []string              `json:"domains,omitempty"`
@@ -75,7 +76,7 @@ func providers(word string) []providerReport {
 func providerOf(p *accounts.Preset) providerReport {
 	r := providerReport{Name: p.Name, Title: p.Title, Server: net.JoinHostPort(p.Host, strconv.Itoa(p.Port)),
 		TLS:      map[smtp.TLSMode]string{smtp.TLSImplicit: "implicit", smtp.TLSStartTLS: "starttls", smtp.TLSNone: "none"}[p.TLS],
-		Username: p.Username, Secret: p.Secret, OAuth: p.OAuth, Hint: p.Hint, HelpURL: p.HelpURL, Domains: p.Domains, region: p.Region}
+		Username: p.Username, Secret: p.Secret, OAuth: p.OAuth, Tokens: p.OAuthProvider, Hint: p.Hint, HelpURL: p.HelpURL, Domains: p.Domains, region: p.Region}
 	if l := p.Limits; l.Source != "" {
 		r.Limits = &limitReport{Connections: l.Connections, MessagesPerConnection: l.MessagesPerConnection,
 			RecipientsPerMessage: l.RecipientsPerMessage, Source: l.Source}
@@ -116,6 +117,9 @@ func (a *app) printProvider(p providerReport) {
 	}
 	row("Login", p.Hint)
 	row("See", p.HelpURL)
+	if p.Tokens != "" {
+		row("OAuth 2", "kaizen account add --oauth; docs/oauth.md")
+	}
 	row("Domains", strings.Join(p.Domains, " "))
 	if p.Limits != nil {
 		row("Limits", p.Limits.inWords())

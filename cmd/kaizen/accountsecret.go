@@ -108,6 +108,9 @@ func newAccountPasswordCommand(app *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if e.UsesOAuth() {
+				return withCode(exitConfig, fmt.Errorf("account %q has no password: 'kaizen account login %s' logs it in, and takes another secret of the client (--client-secret-stdin) or key (--key-file)", e.Name, e.Name))
+			}
 			if e.Secret.Kind != accounts.SecretStored {
 				return withCode(exitConfig, fmt.Errorf("the password of account %q is in %s: change it there, or 'kaizen account set %s %s=' to keep it encrypted",
 					e.Name, e.Secret, e.Name, secretKeys[e.Secret.Kind]))

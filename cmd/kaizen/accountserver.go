@@ -218,7 +218,12 @@ func (c *accountAdd) understand(answer string) error {
 // explain says what a person must know before the login.
 func (c *accountAdd) explain(ctx context.Context) error {
 	p := c.preset
-	if p == nil || p.OAuth {
+	switch {
+	case c.oauth, p != nil && p.OAuth && p.OAuthProvider != "" && !c.given():
+		return c.chooseOAuth()
+	case p == nil:
+		return nil
+	case p.OAuth:
 		return c.explainOAuth(ctx)
 	}
 	if p.Hint != "" {
@@ -232,15 +237,12 @@ func (c *accountAdd) explain(ctx context.Context) error {
 
 // explainOAuth leaves a way on: the provider may have changed its mind.
 func (c *accountAdd) explainOAuth(ctx context.Context) error {
-	if c.preset == nil {
-		return nil
-	}
-	needs := fmt.Sprintf("%s needs OAuth 2, which this version cannot do yet", c.preset.Title)
+	needs := fmt.Sprintf("%s takes no password, but OAuth 2", c.preset.Title)
 	if c.person == nil {
 		if c.noVerify || c.server != "" {
 			return nil
 		}
-		return withCode(exitConfig, fmt.Errorf("%s. If it takes a password for you all the same, name the server: --server smtp://%s:%d", needs, c.preset.Host, c.preset.Port))
+		return withCode(exitConfig, fmt.Errorf("%s: leave the password out. If it takes one for you all the same, name the server: --server smtp://%s:%d", needs, c.preset.Host, c.preset.Port))
 	}
 	c.person.say("%s.", needs)
 	c.person.say("%s", cmp.Or(c.preset.Hint, "Use an app password if the provider permits one."))

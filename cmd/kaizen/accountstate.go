@@ -102,7 +102,7 @@ func (a *app) printStatus(name string, s *kaizen.Status, row func(name, value st
 		row("", "since "+h.Since.Local().Format(time.DateTime))
 	}
 	if h.Stopped() {
-		row("", fmt.Sprintf("'kaizen account password %s' changes the password, 'kaizen account test %s' tries it", name, name))
+		row("", fmt.Sprintf("%s, 'kaizen account test %s' tries it", a.newCredentials(name), name))
 	}
 	for _, w := range h.Warnings {
 		row("", a.yellow(w))
@@ -113,4 +113,15 @@ func (a *app) printStatus(name string, s *kaizen.Status, row func(name, value st
 	for i, l := range h.Learned {
 		row([]string{"Learned", ""}[min(i, 1)], fmt.Sprintf("%s %s: %s", l.Value, l.Limit, l.Reason))
 	}
+}
+
+// newCredentials is the command that changes what an account logs in with, and what
+// it does.
+func (a *app) newCredentials(name string) string {
+	if store, err := a.store(); err == nil {
+		if e, err := store.Entry(name); err == nil && e.UsesOAuth() {
+			return fmt.Sprintf("'kaizen account login %s' logs in again", name)
+		}
+	}
+	return fmt.Sprintf("'kaizen account password %s' changes the password", name)
 }

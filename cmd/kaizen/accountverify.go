@@ -24,7 +24,7 @@ func targetOf(e accounts.Entry) (*target, error) {
 // verify tries the login. A mistyped password is asked for once more, not
 // oftener: providers lock accounts.
 func (c *accountAdd) verify(ctx context.Context) error {
-	if c.noVerify {
+	if c.noVerify || c.entry.UsesOAuth() {
 		return nil
 	}
 	err := c.try(ctx)
@@ -114,11 +114,15 @@ func (c *accountAdd) report() error {
 	row := func(name, value string) { fmt.Fprintf(c.app.stdout, "%-9s %s\n", name, value) }
 	row("Added", fmt.Sprintf("%s: %s", e.Name, serverInWords(e, t)))
 	row("Settings", e.Source)
-	if t.logsIn() {
+	if t.logsIn() && !e.UsesOAuth() {
 		row("Password", map[bool]string{true: "encrypted, in "}[e.Secret.Kind == accounts.SecretStored]+e.Secret.String())
 	}
 	if standard == e.Name {
 		row("Default", "yes: commands use it unless --account names another")
+	}
+	if e.UsesOAuth() {
+		row("Next", "kaizen account login "+e.Name)
+		return nil
 	}
 	to := e.Address
 	if to == "" {

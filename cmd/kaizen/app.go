@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/kaizenmail/kaizen/accounts"
@@ -23,6 +24,26 @@ type app struct {
 	stdout, stderr io.Writer
 	lookupEnv      func(name string) (value string, found bool)
 	resolver       accounts.Resolver // of servers in DNS; nil: the system's
+
+	mu     sync.Mutex // guards stores
+	stores []io.Closer
+}
+
+// keep has a store closed at the end: it may be renewing a token.
+func (a *app) keep(store io.Closer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stores = append(a.stores, store)
+}
+
+// close waits for what goes on in the background.
+func (a *app) close() {
+	a.mu.Lock()
+	stores := a.stores
+	a.mu.Unlock()
+	for _, s := range stores {
+		_ = s.Close() // what went wrong was told
+	}
 }
 
 // warn tells a person something that is not the error a command ends with.
@@ -38,6 +59,7 @@ func newApp() *app {
 func run(app *app, args []string) exitCode {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	defer app.close()
 	// The first signal asks for an orderly end. From then on signals have their
 	// usual effect again, so that a second one ends the process at once.
 	context.AfterFunc(ctx, stop)

@@ -28,6 +28,8 @@ recipient.
 
 --queue puts the messages into the queue instead, which is much faster: 'kaizen queue
 run' sends them, beside whatever else is queued. --resume then queues no row twice.
+With --queue the rules of kaizen.toml ([[routes]]) choose the accounts, unless some
+are named; without it, they do not.
 
 Several --account or --server share the rows: each takes as many as it can, or its
 --weight. Each keeps its own limits.

@@ -21,6 +21,7 @@ func (f *bulkServers) queueTargets(app *app, cmd *cobra.Command) (targets []*tar
 	if err := f.check(); err != nil {
 		return nil, misuse(cmd, err)
 	}
+	f.several = true
 	for _, one := range f.each() {
 		t, err := one.queueAccount(app, cmd)
 		if err != nil {
@@ -42,16 +43,25 @@ func (b *bulkCommand) enqueue(ctx context.Context, letter *bulk.Letter, targets 
 		if err != nil {
 			return err
 		}
-		b.config.Enqueue = b.enqueueWith(client)
+		b.config.Enqueue = b.enqueueWith(client, targets)
 		err = b.sendWith(ctx, client, letter, b.servers.shares(targets), total)
 		return errors.Join(err, client.Close(), b.nextSteps(ctx, q))
 	})
 }
 
-func (b *bulkCommand) enqueueWith(client *kaizen.Client) bulk.Enqueue {
+// enqueueWith queues a row. Of one that the rules send in several parts the first
+// stands for all.
+func (b *bulkCommand) enqueueWith(client *kaizen.Client, targets []*target) bulk.Enqueue {
 	return func(ctx context.Context, account, key string, p *kaizen.Prepared) (queue.Receipt, error) {
 		p.Priority = b.queue.priority
-		return client.Enqueue(ctx, account, p, b.queue.options(key))
+		if targets[0].routed {
+			account = ""
+		}
+		parts, err := client.EnqueueAll(ctx, account, p, b.queue.options(key))
+		if err != nil {
+			return queue.Receipt{}, err
+		}
+		return parts[0].Receipt, nil
 	}
 }
 

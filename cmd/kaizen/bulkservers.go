@@ -15,6 +15,7 @@ type bulkServers struct {
 	urls          []string
 	weights       []int
 	passwordFiles []string
+	several       bool // what is sent is queued, so that rules and chains may choose
 	wayFlags
 }
 
@@ -50,6 +51,9 @@ func (f *bulkServers) shares(targets []*target) []bulk.Server {
 	servers := make([]bulk.Server, len(targets))
 	for i, t := range targets {
 		servers[i].Account = t.Account
+		if t.routed {
+			servers[i].Account.Name = "routes" // in the journal
+		}
 		if f.weights != nil {
 			servers[i].Weight = f.weights[i]
 		}
@@ -61,7 +65,7 @@ func (f *bulkServers) shares(targets []*target) []bulk.Server {
 func (f *bulkServers) each() []serverFlags {
 	all := make([]serverFlags, max(1, len(f.names)+len(f.urls)))
 	for i := range all {
-		all[i].wayFlags = f.wayFlags
+		all[i].wayFlags, all[i].several = f.wayFlags, f.several
 		if len(f.passwordFiles) > 0 {
 			all[i].passwordFile = f.passwordFiles[min(i, len(f.passwordFiles)-1)]
 		}

@@ -18,6 +18,7 @@ func choices() map[string][]string {
 		"durability":      {"disk", "memory"},
 		"state":           {"waiting", "finished", "queued", "active", "held", "sent", "failed", "expired", "cancelled"},
 		"format":          {"csv", "jsonl"},
+		"flow":            {"code", "device", "client-credentials", "service-account"},
 		"level":           {"auto", "lock-step", "group", "look-ahead"},
 		"tls":             {"none", "starttls", "implicit"},
 		"auth-mechanisms": {"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER"},
@@ -42,7 +43,7 @@ func providerNames() []string {
 var unfinished = []string{"server", "proxy", "dsn", "state", "auth-mechanisms", "extensions"}
 
 // fileFlags name files and folders; all others are not completed with them.
-var fileFlags = []string{"password-file", "ca", "client-cert", "client-key", "proxy-password-file", "text", "html", "attach", "inline", "calendar", "raw", "rows",
+var fileFlags = []string{"password-file", "ca", "client-cert", "client-key", "proxy-password-file", "client-secret-file", "text", "html", "attach", "inline", "calendar", "raw", "rows",
 	"journal", "results", "cert", "key", "key-file", "write-ca", "save", "output"}
 
 // folderFlags name folders.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/accounts"
+	"github.com/kaizenmail/kaizen/accounts/oauth"
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
@@ -99,11 +100,17 @@ func exitCodeOfAccounts(err error) (exitCode, bool) {
 		errors.Is(err, accounts.ErrWrongKey), errors.Is(err, accounts.ErrNoKey), errors.Is(err, accounts.ErrNoSecret):
 		return exitConfig, true
 	}
+	if refused, ok := errors.AsType[*oauth.Error](err); ok {
+		if _, sending := wireError(err); sending {
+			return exitSoftware, false
+		}
+		return map[bool]exitCode{true: exitNoPerm, false: exitTempFail}[refused.Permanent()], true
+	}
 	if _, ok := errors.AsType[*accounts.AddressError](err); ok {
 		return exitUsage, true
 	}
 	for _, is := range []func(error) bool{is[*accounts.FileError], is[*accounts.DuplicateError], is[*accounts.HandWrittenError],
-		is[*accounts.NoDefaultError], is[*accounts.SecretError], is[*accounts.UnknownPresetError]} {
+		is[*accounts.NoDefaultError], is[*oauth.ConfigError], is[*accounts.SecretError], is[*accounts.UnknownPresetError]} {
 		if is(err) {
 			return exitConfig, true
 		}
@@ -191,7 +198,7 @@ func (a *app) report(err error) {
 		fmt.Fprintf(a.stderr, "Try '%s --help'.\n", usage.command)
 	}
 	if name := a.refused(err); name != "" {
-		fmt.Fprintf(a.stderr, "What may help: 'kaizen account password %[1]s' changes the password, 'kaizen account test %[1]s' tries it (docs/troubleshooting.md, %[2]q).\n", name, "Account stopped")
+		fmt.Fprintf(a.stderr, "What may help: %s, 'kaizen account test %s' tries it (docs/troubleshooting.md, %q).\n", a.newCredentials(name), name, "Account stopped")
 		return
 	}
 	if _, queued := exitCodeOfQueue(err); queued {

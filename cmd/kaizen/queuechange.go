@@ -84,15 +84,11 @@ func (c *queueChange) toAccount(cmd *cobra.Command) error {
 	if c.account == "" {
 		return misuse(cmd, errors.New("which account shall send them? Give --to-account NAME"))
 	}
-	store, err := c.app.store()
-	if err != nil {
-		return err
-	}
-	e, err := store.Entry(c.account)
+	chain, err := c.app.properChain(c.account)
 	if notFound, ok := errors.AsType[*accounts.NotFoundError](err); ok {
 		return misuse(cmd, notFound)
 	}
-	c.command.Lane, c.done = e.Name, "moved to "+e.Name
+	c.command.Lane, c.done = chain.String(), "moved to "+chain.String()
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kaizenmail/kaizen/queue"
+	"github.com/kaizenmail/kaizen/route"
 	"github.com/spf13/cobra"
 )
 
@@ -71,8 +72,15 @@ func (f *queueFilter) compile(app *app, now time.Time) (queue.Filter, error) {
 	return filter, nil
 }
 
-// properName is an account's name as the files have it, whatever the case.
+// properName is an account's name as the files have it, whatever the case; of a
+// chain, those of all.
 func (a *app) properName(name string) string {
+	if chain, err := route.ParseChain(name); err == nil && len(chain) > 1 {
+		for i := range chain {
+			chain[i] = a.properName(chain[i])
+		}
+		return chain.String()
+	}
 	store, err := a.store()
 	if name == "" || err != nil {
 		return name

@@ -20,6 +20,7 @@ type queueOptions struct {
 	durability queue.Durability
 	priority   queue.Priority
 	report     bool
+	tagsAlone  bool      // tags have a meaning without --queue
 	notBefore  time.Time // of at
 }
 
@@ -29,7 +30,11 @@ func (o *queueOptions) bind(cmd *cobra.Command, standard queue.Priority) {
 	flags.BoolVar(&o.on, "queue", false, "put into the queue instead of sending; 'kaizen queue run' sends what is in it")
 	flags.StringVar(&o.at, "at", "", "with --queue: not before this `TIME`, like 'in 2h', 'tomorrow 08:00' or '2026-05-04 08:00'")
 	flags.Var(&o.expire, "expire", "with --queue: give up after this `DURATION`, like 4h or 3d, or never (default: the account's, else 2d)")
-	flags.StringArrayVar(&o.tags, "tag", nil, "with --queue: a `WORD` to find it by; may be repeated")
+	tag := "with --queue: a `WORD` to find it by; may be repeated"
+	if o.tagsAlone {
+		tag = "a `WORD` for the rules that choose the account, and with --queue to find it by; may be repeated"
+	}
+	flags.StringArrayVar(&o.tags, "tag", nil, tag)
 	flags.TextVar(&o.unknown, "unknown", queue.Retry, "with --queue: `WHAT` to do if nobody knows whether the server has taken it: retry, hold or never")
 	flags.TextVar(&o.durability, "durability", queue.Disk, "with --queue: what it survives, a `LEVEL`: disk (a lost power supply too) or memory (not a killed process)")
 	flags.TextVar(&o.priority, "priority", standard, "with --queue: its `PRIORITY`: urgent, high, normal or bulk")
@@ -44,7 +49,7 @@ var queueOnly = []string{"at", "expire", "key", "tag", "unknown", "durability", 
 func (o *queueOptions) check(cmd *cobra.Command, direct ...string) (err error) {
 	if !o.on {
 		for _, name := range queueOnly {
-			if cmd.Flags().Changed(name) {
+			if cmd.Flags().Changed(name) && !(name == "tag" && o.tagsAlone) {
 				return misuse(cmd, fmt.Errorf("--%s goes with --queue", name))
 			}
 		}

@@ -214,6 +214,9 @@ func historyInWords(e *queue.Entry) string {
 
 func attemptInWords(a *queue.Attempt) string {
 	text := ""
+	if a.Account != "" {
+		text += " with " + a.Account
+	}
 	if a.Server != "" {
 		text += " at " + a.Server
 	}
@@ -226,6 +229,9 @@ func attemptInWords(a *queue.Attempt) string {
 		text += ", " + a.Reply.String()
 	case a.Error != "":
 		text += ", " + a.Error
+	}
+	if a.Before != "" {
+		text += " (before it: " + a.Before + ")"
 	}
 	return text
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kaizenmail/kaizen"
 	"github.com/kaizenmail/kaizen/queue"
+	"github.com/kaizenmail/kaizen/route"
 	"github.com/spf13/cobra"
 )
 
@@ -80,7 +81,13 @@ func (q *mailQueue) account(s *kaizen.Situation, name string) (string, bool) {
 		return name, true
 	}
 	proper := q.app.properName(name)
-	return proper, has(proper) || s.Known != nil && s.Known(proper)
+	return proper, has(proper) || s.Known != nil && allKnown(proper, s.Known)
+}
+
+// allKnown reports whether all accounts of a chain are configured.
+func allKnown(name string, known func(string) bool) bool {
+	chain, err := route.ParseChain(name)
+	return err == nil && !slices.ContainsFunc(chain, func(one string) bool { return !known(one) })
 }
 
 // accountNow is the account that an argument names.

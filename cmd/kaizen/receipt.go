@@ -76,6 +76,7 @@ func (a *app) printReceipt(r *kaizen.Receipt) {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", a.paintOutcome(to.Outcome), to.Address, to.Reply)
 	}
 	_ = table.Flush()
+	a.printParts(r)
 	if r.MessageID != "" {
 		fmt.Fprintf(a.stdout, "Message-ID   %s\n", r.MessageID)
 	}

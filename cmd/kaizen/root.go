@@ -54,7 +54,7 @@ func newRootCommand(app *app) *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
 
-	addGroup(root, "Mail", newSendCommand(app), newBulkCommand(app), newQueueCommand(app), newVerifyCommand(app), newAccountCommand(app))
+	addGroup(root, "Mail", newSendCommand(app), newBulkCommand(app), newQueueCommand(app), newRouteCommand(app), newVerifyCommand(app), newAccountCommand(app))
 	addGroup(root, "See and measure", newStatusCommand(app), newDemoCommand(app), newBenchCommand(app), newSinkCommand(app))
 	const about = "About this program"
 	addGroup(root, about, newVersionCommand(app))

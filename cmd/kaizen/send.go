@@ -16,6 +16,8 @@ const sendLong = `Send one message and print what the server answered.
 
 ` + serverHelp + `
 
+` + routesHelp + `
+
 The text is read from standard input unless --text, --html or --raw is given.
 
 --queue puts the message into the queue instead: it is on disk when the command
@@ -30,7 +32,7 @@ const sendExample = `  kaizen send --to bob@example.org --subject Hello --text '
   kaizen send --server 'smtp://localhost:1025?tls=none' --from a@example.org --to b@example.org --text hi --transcript`
 
 func newSendCommand(app *app) *cobra.Command {
-	s := &sending{app: app}
+	s := &sending{app: app, server: serverFlags{several: true}, queue: queueOptions{tagsAlone: true}}
 	cmd := &cobra.Command{
 		Use:     "send",
 		Short:   "Send a message and print what the server answered",
@@ -83,6 +85,9 @@ func (s *sending) send(cmd *cobra.Command) (*kaizen.Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.queue.tags != nil && !target.routed {
+		return nil, misuse(cmd, errTagAlone)
+	}
 	if err := s.sender(cmd, target); err != nil {
 		return nil, err
 	}
@@ -93,6 +98,7 @@ func (s *sending) send(cmd *cobra.Command) (*kaizen.Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
+	prepared.Tags = s.queue.tags
 	ctx, cancel := s.server.within(ctx)
 	defer cancel()
 	receipt, err := s.hand(ctx, target, prepared)
@@ -120,7 +126,7 @@ func (s *sending) hand(ctx context.Context, t *target, p *kaizen.Prepared) (*kai
 	if s.once {
 		t.Limits.Rates = kaizen.NoRate()
 	}
-	client, err := s.app.client(t.kept, slog.New(verdicts{s.app.logger().Handler()}))
+	client, err := s.app.clientFor(t, &s.server.wayFlags, slog.New(verdicts{s.app.logger().Handler()}))
 	if err != nil {
 		return nil, err
 	}

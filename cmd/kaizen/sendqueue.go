@@ -17,9 +17,11 @@ var onlySent = []string{"once", "password-file", "ca", "timeout", "transcript"}
 // queuedReport is what send --queue --json prints.
 type queuedReport struct {
 	*queue.Receipt
-	Account   string   `json:"account,omitempty"`
-	MessageID string   `json:"message_id,omitempty"`
-	Error     *failure `json:"error,omitempty"`
+	Account   string `json:"account,omitempty"`
+	MessageID string `json:"message_id,omitempty"`
+	// Parts are the jobs of a message that the rules send in several.
+	Parts []kaizen.QueuedPart `json:"parts,omitempty"`
+	Error *failure            `json:"error,omitempty"`
 }
 
 // enqueue puts the message into the queue.
@@ -61,18 +63,35 @@ func (s *sending) put(ctx context.Context, q *mailQueue, account string, p *kaiz
 	if err != nil {
 		return err
 	}
-	receipt, err := client.Enqueue(ctx, account, p, s.queue.options(s.key))
+	parts, err := client.EnqueueAll(ctx, account, p, s.queue.options(s.key))
 	if err = errors.Join(err, client.Close()); err != nil {
 		return err
 	}
-	*report = queuedReport{Receipt: &receipt, Account: account, MessageID: p.MessageID}
+	if report.MessageID = p.MessageID; len(parts) > 1 {
+		report.Parts = parts
+	} else {
+		report.Receipt, report.Account = &parts[0].Receipt, parts[0].Account
+	}
 	if s.server.json {
 		return nil
 	}
-	return s.printQueued(ctx, q, &receipt)
+	return s.printAll(ctx, q, parts)
 }
 
-// printQueued tells the job's ID, and how to look at it.
+// printAll tells of all jobs of a message, and how to look at them.
+func (s *sending) printAll(ctx context.Context, q *mailQueue, parts []kaizen.QueuedPart) error {
+	for i := range parts {
+		if i > 0 {
+			fmt.Fprintln(s.app.stdout)
+		}
+		if err := s.printQueued(ctx, q, &parts[i].Receipt); err != nil {
+			return err
+		}
+	}
+	return s.nextSteps(ctx, q, parts)
+}
+
+// printQueued tells of a job that was queued.
 func (s *sending) printQueued(ctx context.Context, q *mailQueue, r *queue.Receipt) error {
 	d, err := q.Get(ctx, q.now, r.ID)
 	if err != nil {
@@ -89,10 +108,7 @@ func (s *sending) printQueued(ctx context.Context, q *mailQueue, r *queue.Receip
 	if !d.Expires.IsZero() {
 		p.row("Expires", "%s", moment(d.Expires, q.now))
 	}
-	if p.err != nil {
-		return p.err
-	}
-	return s.nextSteps(ctx, q, r.ID)
+	return p.err
 }
 
 func queuedInWords(r *queue.Receipt) string {
@@ -119,7 +135,7 @@ func addressesInWords(to []queue.Recipient) string {
 }
 
 // nextSteps are for the person, not for a program.
-func (s *sending) nextSteps(ctx context.Context, q *mailQueue, id queue.ID) error {
+func (s *sending) nextSteps(ctx context.Context, q *mailQueue, parts []kaizen.QueuedPart) error {
 	stats, err := q.Stats(ctx, q.now)
 	if err != nil {
 		return err
@@ -127,7 +143,9 @@ func (s *sending) nextSteps(ctx context.Context, q *mailQueue, id queue.ID) erro
 	if !stats.Delivering {
 		fmt.Fprintln(s.app.stderr, "Nobody delivers now: 'kaizen queue run' sends what is queued.")
 	}
-	fmt.Fprintf(s.app.stderr, "'kaizen queue show %s' shows it, 'kaizen queue cancel %s' takes it back.\n", id, id)
+	for _, part := range parts {
+		fmt.Fprintf(s.app.stderr, "'kaizen queue show %s' shows it, 'kaizen queue cancel %s' takes it back.\n", part.ID, part.ID)
+	}
 	return nil
 }
 

@@ -29,6 +29,7 @@ type serverFlags struct {
 	url          string
 	passwordFile string
 	noSecret     bool // of an account of the files: it will not be used
+	several      bool // the command can send through chains of accounts, and by rules
 	wayFlags
 	timeout    time.Duration
 	transcript bool

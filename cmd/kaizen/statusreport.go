@@ -35,6 +35,7 @@ type statusReport struct {
 type accountStatus struct {
 	Name         string                `json:"name"`
 	Configured   bool                  `json:"configured"`
+	oauth        bool                  // it logs in with tokens
 	Condition    string                `json:"condition"` // healthy, degraded, down, stopped, idle
 	Cause        string                `json:"cause,omitempty"`
 	Reason       string                `json:"reason,omitempty"`
@@ -129,7 +130,7 @@ func (r *statusReport) configured(e *accounts.Entry) {
 		r.Accounts = append(r.Accounts, accountStatus{Name: e.Name, Condition: conditionIdle})
 		s = &r.Accounts[len(r.Accounts)-1]
 	}
-	s.Configured = true
+	s.Configured, s.oauth = true, e.UsesOAuth()
 	account, err := e.Account()
 	if err != nil {
 		return // to use it tells why

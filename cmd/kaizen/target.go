@@ -18,6 +18,7 @@ type target struct {
 	preset   *accounts.Preset
 	kept     bool // it is an account of the files
 	complete bool // with its secret, if it needs one
+	routed   bool // rules choose the account
 }
 
 // logsIn reports whether there is a login, with or without a secret so far.
@@ -59,6 +60,9 @@ func (f *serverFlags) account(app *app, cmd *cobra.Command) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := f.checkSeveral(cmd, t); err != nil {
+		return nil, err
+	}
 	if f.passwordFile != "" && !t.logsIn() {
 		return nil, misuse(cmd, errors.New("--password-file needs a user name in the URL"))
 	}
@@ -85,7 +89,7 @@ func (f *serverFlags) choose(app *app, cmd *cobra.Command) (*target, error) {
 		}
 		return &target{Account: a}, nil
 	case f.name != "":
-		t, err := f.fromFiles(cmd.Context(), app, f.name)
+		t, err := f.named(app, cmd, f.name)
 		if notFound, ok := errors.AsType[*accounts.NotFoundError](err); ok {
 			return nil, misuse(cmd, notFound)
 		}
@@ -107,7 +111,7 @@ func (f *serverFlags) fromVariables(app *app, cmd *cobra.Command) (*target, erro
 		}
 		return &target{Account: a}, nil
 	case name != "":
-		t, err := f.fromFiles(cmd.Context(), app, name)
+		t, err := f.named(app, cmd, name)
 		if err != nil {
 			err = fmt.Errorf("KAIZEN_ACCOUNT: %w", err)
 		}
@@ -116,8 +120,12 @@ func (f *serverFlags) fromVariables(app *app, cmd *cobra.Command) (*target, erro
 	return f.standard(app, cmd)
 }
 
-// standard is the account that is meant where nothing is said.
+// standard is the account that is meant where nothing is said, unless rules choose
+// it.
 func (f *serverFlags) standard(app *app, cmd *cobra.Command) (*target, error) {
+	if t, err := f.routed(app); t != nil || err != nil {
+		return t, err
+	}
 	store, err := app.store()
 	if err != nil {
 		return nil, err

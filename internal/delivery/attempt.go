@@ -10,7 +10,7 @@ import (
 
 // attempt is a result as the history of its job has it.
 func attempt(r Result) *queue.Attempt {
-	a := &queue.Attempt{}
+	a := &queue.Attempt{Account: r.Account, Before: r.Before}
 	var e *smtp.Error
 	if errors.As(r.Err, &e) {
 		a.Server, a.Phase, a.Outcome, a.Class, a.Reply = e.Server, e.Phase, e.Outcome, e.Class, e.Reply

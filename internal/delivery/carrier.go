@@ -64,7 +64,7 @@ func (c *carrier) carry() {
 		}
 		return
 	}
-	r.finished(c, now, settled.Attempt != nil || settled.State != queue.Queued, &settled)
+	r.finished(c, now, settled.Attempt != nil || settled.State != queue.Queued || !result.Again.IsZero(), &settled)
 }
 
 // lostClaim: the store has refused to begin, as the job is not ours any more.

@@ -96,6 +96,12 @@ type Result struct {
 	Last *smtp.Result
 	// Err is nil if all that were tried were accepted.
 	Err error
+	// Account is which of several accounts had the last word, Before in words why
+	// those before it could not send; empty if the lane is one account.
+	Account, Before string
+	// Again, if Err says nothing of the message, is when to try this one again; zero:
+	// when the lane goes on.
+	Again time.Time
 }
 
 // ReadError says that a stored body could not be read, so that nothing was sent: a

@@ -35,7 +35,7 @@ func verdict(j *queue.Job, places []int, r Result, now time.Time, steps []time.D
 	case errors.As(r.Err, &damaged):
 		return queue.Settlement{State: queue.Held, Reason: damaged.Error()}
 	case !concerns(r):
-		return queue.Settlement{State: queue.Queued} // as it was
+		return queue.Settlement{State: queue.Queued, Due: r.Again} // as it was
 	case r.Err == nil && r.Last != nil && len(r.Last.Recipients) == len(j.Recipients):
 		return queue.Settlement{State: queue.Sent, Attempt: attempt(r)}
 	}

@@ -27,7 +27,8 @@ type Stop struct {
 	Since  time.Time  `json:"since"`
 	Server string     `json:"server"` // host:port
 	Reply  smtp.Reply `json:"reply,omitzero"`
-	Text   string     `json:"text"` // the whole error
+	Text   string     `json:"text"`           // the whole error
+	Hint   string     `json:"hint,omitempty"` // what to do, if it is not the usual
 	// Mark tells whether a login is the refused one. It is made of a few bits of a
 	// slow, salted hash, too few to find a password by.
 	Salt []byte `json:"salt"`

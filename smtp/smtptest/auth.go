@@ -20,6 +20,9 @@ type Auth struct {
 	// AnySecret takes any name and secret by the mechanisms that show them: PLAIN,
 	// LOGIN, XOAUTH2 and OAUTHBEARER.
 	AnySecret bool
+	// Token, if set, judges the access tokens of XOAUTH2 and OAUTHBEARER instead of
+	// Users. It may wait. It is called from each connection's goroutine.
+	Token func(user, token string) bool
 	// Required refuses MAIL with 530 before a login.
 	Required bool
 	// BeforeTLS offers AUTH on an unencrypted link too where STARTTLS is offered.

@@ -46,11 +46,23 @@ func (x *exchange) bearer(user, field string) error {
 	if !ok {
 		return errMalformed
 	}
-	err := x.check(user, token)
+	err := x.checkToken(user, token)
 	if err != nil {
 		if _, err := x.ask([]byte(oauthRefusal)); err != nil {
 			return err
 		}
 	}
 	return err
+}
+
+func (x *exchange) checkToken(user, token string) error {
+	judge := x.session.config.Auth.Token
+	if judge == nil {
+		return x.check(user, token)
+	}
+	x.user = user
+	if !judge(user, token) {
+		return errWrongSecret
+	}
+	return nil
 }

@@ -21,6 +21,8 @@ var secrets = map[string]string{
 	"from a variable":              "vaHc1sMd94-Uf7-Jo",
 	"of another identity":          "idZo5jKe36-Xa8-Wy",
 	"an OAuth token":               "ya29.Qd7rTy52-Bn3wSg0",
+	"an OAuth refresh token":       "1//Rk5mVz61-Tq8wYd3Lc-Hf0",
+	"an OAuth client secret":       "GX-sPj74uCb_Ne2oKw9vAi",
 	"made by a mechanism of ours":  "caEi2uVh83-Op6-Fb",
 	"passphrase of the secrets":    "one Wl4z Cx95 Mj1 Td",
 	"new passphrase":               "two Fp8b Dk67 Iu3 Hs",
