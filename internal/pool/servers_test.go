@@ -443,7 +443,17 @@ func TestAFullLineTakesBackWhatASilentServerHad(t *testing.T) {
 		first.mute()
 		p := pool.New(pool.Config{Connections: 1, MaxWaiting: 1})
 		p.SetWithdraw(func(*smtp.Transaction) bool { return true })
-		noErrors(t, crowd(p, farm(10*time.Second, first, second), 2))
+		to := farm(10*time.Second, first, second)
+		var group sync.WaitGroup
+		for range 2 { // the first is on its way when the second comes
+			group.Go(func() {
+				if _, _, err := p.Send(t.Context(), to, mail("x")); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		group.Wait()
 		if order := second.saw().order; len(order) != 2 {
 			t.Errorf("%v", order)
 		}
