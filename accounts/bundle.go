@@ -181,7 +181,7 @@ func (s *Store) packOne(ctx context.Context, b *bundle, report *ExportReport, e 
 		if err != nil {
 			return err
 		}
-		if secret := opened.passwords[e.Name]; secret != "" {
+		if secret := opened.passwords[e.secretKey()]; secret != "" {
 			b.secrets[e.Name] = secret
 			report.Secrets = append(report.Secrets, e.Name)
 			complete = complete || e.needsSecret()

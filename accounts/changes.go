@@ -52,7 +52,7 @@ func (s *Store) dropLeftover(ctx context.Context, n *snapshot, e *Entry) error {
 	if e.Secret.Kind != SecretStored || !e.logsIn() || !s.exists(secretsName) {
 		return nil
 	}
-	return s.changeSecrets(ctx, n, func(passwords map[string]string) { delete(passwords, e.Name) })
+	return s.changeSecrets(ctx, n, func(passwords map[string]string) { dropSecrets(passwords, e.Name) })
 }
 
 // putBoth writes the secret first: an account without its secret would be of no
@@ -137,19 +137,23 @@ func (s *Store) putSecret(ctx context.Context, n *snapshot, e *Entry, secret str
 	if !e.logsIn() {
 		return &SecretError{Account: e.Name, Err: errors.New("the account does not log in"), Hint: "set its username first"}
 	}
-	err := s.changeSecrets(ctx, n, func(passwords map[string]string) { passwords[e.Name] = secret })
+	err := s.changeSecrets(ctx, n, func(passwords map[string]string) { passwords[e.secretKey()] = secret })
 	s.Forget(e.Name)
 	return err
 }
 
-// HasSecret reports whether secrets.age has a secret for an account, which needs
-// the key.
+// HasSecret reports whether secrets.age has a secret for an account as it is set up
+// now: its password, or with OAuth that of its client. It needs the key.
 func (s *Store) HasSecret(ctx context.Context, name string) (bool, error) {
+	e, err := s.Entry(name)
+	if err != nil {
+		return false, err
+	}
 	opened, err := s.openSecrets(ctx)
 	if err != nil {
 		return false, err
 	}
-	return opened.passwords[name] != "", nil
+	return opened.passwords[e.secretKey()] != "", nil
 }
 
 // Remove removes an account, its secret and tokens, and the choice of it as the default. An
@@ -174,7 +178,7 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 		if errors.As(f.err, &twice) {
 			return f.err
 		}
-		err := s.changeSecrets(ctx, n, func(passwords map[string]string) { delete(passwords, name) })
+		err := s.changeSecrets(ctx, n, func(passwords map[string]string) { dropSecrets(passwords, name) })
 		if err != nil && f.entry != nil && f.entry.Secret.Kind == SecretStored {
 			return err
 		}

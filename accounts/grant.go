@@ -22,6 +22,7 @@ type grant struct {
 type grantSource struct {
 	*oauth.Source
 	key [sha256.Size]byte // of settings, secret and login
+	via [sha256.Size]byte // of the proxy that it asks through, and its login
 	id  string            // tells logins apart; no secret
 }
 
@@ -51,7 +52,7 @@ func (s *Store) readGrant(ctx context.Context, m, last *made) error {
 	if config.Flow.Interactive() && !token.Of(config) {
 		return &SecretError{Account: m.entry.Name, File: v.path, Err: fmt.Errorf("%w: nobody has logged in yet, or it was with other settings", ErrNoSecret), Hint: loginHint(m.entry.Name)}
 	}
-	source, err := s.source(m.entry.Name, config, token)
+	source, err := s.source(m.entry.Name, config, token, m.account.Proxy)
 	if err != nil {
 		return about(m.entry, err)
 	}
@@ -63,11 +64,19 @@ func loginHint(name string) string {
 	return fmt.Sprintf("log in: kaizen account login %s (Store.Login)", name)
 }
 
+// clientHint is what to do where a login would not help.
+func clientHint(name string, c *oauth.Config) string {
+	if c.Flow == oauth.FlowServiceAccount {
+		return fmt.Sprintf("check the key, its rights and the clock of this machine; another key: kaizen account login %s --key-file FILE", name)
+	}
+	return fmt.Sprintf("check the client's id, secret, scopes and rights at the provider; another secret: kaizen account login %s --client-secret-stdin", name)
+}
+
 // oauthConfig adds secret and key to what the entry says.
 func (s *Store) oauthConfig(ctx context.Context, m, last *made) (oauth.Config, error) {
 	e := m.entry
 	c := e.OAuthConfig()
-	c.HTTP = s.options.HTTP
+	c.HTTP = s.tokenClient(m)
 	if err := s.readClientSecret(ctx, m, last); err != nil {
 		return c, err
 	}
@@ -96,7 +105,7 @@ func (s *Store) readClientSecret(ctx context.Context, m, last *made) (err error)
 		return s.readSecret(ctx, m, last)
 	default:
 		if m.secrets, err = s.openSecrets(ctx); err == nil {
-			m.secret = m.secrets.passwords[e.Name]
+			m.secret = m.secrets.passwords[e.secretKey()]
 		}
 	}
 	if err != nil {
@@ -122,10 +131,11 @@ func readKeyFile(path string) (*view, string, error) {
 
 // source returns the source of an account's tokens: the same one as before, unless
 // settings or login have changed.
-func (s *Store) source(name string, c oauth.Config, t oauth.Token) (*grantSource, error) {
+func (s *Store) source(name string, c oauth.Config, t oauth.Token, proxy string) (*grantSource, error) {
 	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %q %q %q %q %q %q %q %d", c.Provider, c.Flow, c.ClientID, c.ClientSecret, c.Tenant,
 		c.Scopes, c.TokenURL, c.DeviceURL, c.AuthURL, c.ClientAuth, c.Key, c.Subject, t.Login.UnixNano()))
-	fresh, err := oauth.NewSource(c, oauth.SourceOptions{Keep: &tokenKeep{s, name}, Hint: loginHint(name),
+	via := sha256.Sum256([]byte(proxy))
+	fresh, err := oauth.NewSource(c, oauth.SourceOptions{Keep: &tokenKeep{s, name}, Hint: loginHint(name), ClientHint: clientHint(name, &c),
 		Trouble: func(err error) { s.options.Trouble(name, err) }})
 	if err != nil {
 		return nil, err
@@ -133,14 +143,14 @@ func (s *Store) source(name string, c oauth.Config, t oauth.Token) (*grantSource
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.sources[name]
-	if known != nil && known.key == key {
+	if known != nil && known.key == key && known.via == via {
 		return known, nil
 	}
 	if known != nil {
 		s.former = append(s.former, known) // open connections may still ask it
 	}
 	// Two octets of the sum: enough to tell settings apart, too few to try secrets by.
-	s.sources[name] = &grantSource{Source: fresh, key: key, id: fmt.Sprintf("%s %s %d %x", c.Flow, c.ClientID, t.Login.UnixNano(), key[:2])}
+	s.sources[name] = &grantSource{Source: fresh, key: key, via: via, id: fmt.Sprintf("%s %s %d %x", c.Flow, c.ClientID, t.Login.UnixNano(), key[:2])}
 	return s.sources[name], nil
 }
 

@@ -195,10 +195,11 @@ func (s *Store) unpackSecrets(ctx context.Context, n *snapshot, b *bundle, repor
 	if touched {
 		err := s.changeSecrets(ctx, n, func(passwords map[string]string) {
 			for _, e := range b.entries {
+				if !keep[e.Name] {
+					dropSecrets(passwords, e.Name)
+				}
 				if secret := b.secrets[e.Name]; secret != "" {
-					passwords[e.Name] = secret
-				} else if !keep[e.Name] {
-					delete(passwords, e.Name)
+					passwords[e.secretKey()] = secret
 				}
 			}
 			stored = passwords
@@ -211,7 +212,7 @@ func (s *Store) unpackSecrets(ctx context.Context, n *snapshot, b *bundle, repor
 		switch {
 		case b.secrets[e.Name] != "":
 			report.Secrets = append(report.Secrets, e.Name)
-		case e.logsIn() && e.needsSecret() && (e.Secret.Kind != SecretStored || stored[e.Name] == ""):
+		case e.logsIn() && e.needsSecret() && (e.Secret.Kind != SecretStored || stored[e.secretKey()] == ""):
 			report.Missing = append(report.Missing, e.Name)
 		}
 	}

@@ -29,6 +29,9 @@ func (s *Store) Login(ctx context.Context, name string, o oauth.LoginOptions) (o
 	}
 	t, err := config.Login(ctx, o)
 	if err != nil {
+		if told, ok := errors.AsType[*oauth.Error](err); ok && told.Hint == "" && told.Permanent() && (told.OfClient() || !config.Flow.Interactive()) {
+			told.Hint = clientHint(name, &config)
+		}
 		return oauth.Token{}, fmt.Errorf("account %q: %w", name, err)
 	}
 	return t, s.replaceToken(ctx, name, t)
@@ -55,7 +58,13 @@ func (s *Store) clientOf(ctx context.Context, name string) (*Entry, oauth.Config
 	if err := e.checkOAuth(); err != nil {
 		return nil, oauth.Config{}, err
 	}
-	m := &made{entry: e}
+	m, err := s.makeWithout(ctx, e, nil)
+	if err == nil {
+		err = m.failed // of the proxy's password
+	}
+	if err != nil {
+		return nil, oauth.Config{}, err
+	}
 	config, err := s.oauthConfig(ctx, m, nil)
 	if err == nil {
 		err = m.failed

@@ -408,3 +408,41 @@ func TestLoginOfAnAccountWithAPassword(t *testing.T) {
 }
 
 var _ kaizen.AccountResolver = (*accounts.Store)(nil)
+
+// The password of a mailbox is none of the authorization server's business, and the
+// secret of a client none of the mail server's.
+func TestPasswordIsNoClientSecret(t *testing.T) {
+	t.Parallel()
+	a := &authority{seconds: 3600}
+	s := open(t, t.TempDir(), a.options)
+	defer s.Close()
+	password := tokenEntry()
+	password.OAuth, password.Username = accounts.OAuth{}, password.Address
+	must(t, s.Add(t.Context(), password, secret+"-mailbox"))
+	with := tokenEntry()
+	with.OAuth.ClientAuth = oauth.AuthPost
+	must(t, s.Put(t.Context(), with))
+	if known, err := s.HasSecret(t.Context(), "work"); err != nil || known {
+		t.Errorf("%v %v", known, err)
+	}
+	logIn(t, s)
+	if got := a.forms[0]; got.Has("client_secret") {
+		t.Error("the password went to the authorization server")
+	}
+	must(t, s.SetSecret(t.Context(), "work", secret+"-client"))
+	logIn(t, s)
+	if got := a.forms[1]; got.Get("client_secret") != secret+"-client" {
+		t.Error("the client's secret is not used")
+	}
+	must(t, s.Put(t.Context(), password))
+	if got := resolve(t, s, "work"); got.Password != secret+"-mailbox" {
+		t.Error("the password is another one")
+	}
+	must(t, s.Remove(t.Context(), "work"))
+	for _, e := range []accounts.Entry{password, with} {
+		must(t, s.Put(t.Context(), e))
+		if known, err := s.HasSecret(t.Context(), "work"); err != nil || known {
+			t.Errorf("%v %v", known, err)
+		}
+	}
+}

@@ -262,6 +262,25 @@ func writePasswords(passwords map[string]string) ([]byte, error) {
 	return append([]byte("# Secrets of the accounts in kaizen.toml and accounts.d.\n"), plain...), nil
 }
 
+// ofClient follows the name of an account where the secret is that of its OAuth 2
+// client. No name has a slash.
+const ofClient = "/oauth"
+
+// secretKey is where the secret of an account stands. A password and the secret of a
+// client are kept apart: neither must go to the server of the other when an account
+// changes over.
+func (e *Entry) secretKey() string {
+	if e.UsesOAuth() {
+		return e.Name + ofClient
+	}
+	return e.Name
+}
+
+func dropSecrets(passwords map[string]string, name string) {
+	delete(passwords, name)
+	delete(passwords, name+ofClient)
+}
+
 // checkSecret refuses what could not be sent or read again.
 func checkSecret(secret string) error {
 	switch {

@@ -52,7 +52,7 @@ func (s *Store) readStored(ctx context.Context, m *made) (string, error) {
 		return "", err
 	}
 	m.secrets = opened
-	secret := opened.passwords[m.entry.Name]
+	secret := opened.passwords[m.entry.secretKey()]
 	if secret == "" {
 		return "", &SecretError{File: opened.view.path, Err: ErrNoSecret,
 			Hint: fmt.Sprintf("store it: kaizen account password %s (Store.SetSecret)", m.entry.Name)}

@@ -30,7 +30,8 @@ type Options struct {
 	LockTimeout time.Duration
 	// CommandTimeout bounds a password_command. Default 30 s.
 	CommandTimeout time.Duration
-	// HTTP asks for OAuth 2 tokens. Default: oauth.Config's.
+	// HTTP asks for OAuth 2 tokens. Default: through the account's proxy, if it has
+	// one; else oauth.Config's.
 	HTTP *http.Client
 	// Trouble, if set, is told of a renewed token that could not be kept: mail goes on,
 	// but after a restart a login may be needed. It is called from goroutines of the

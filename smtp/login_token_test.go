@@ -104,3 +104,16 @@ func TestGrantTellsLoginsApart(t *testing.T) {
 		t.Error("the fingerprint does not go by the grant")
 	}
 }
+
+// A token that no response can hold is not sent: servers break off, or wait.
+func TestTokenThatIsTooLong(t *testing.T) {
+	t.Parallel()
+	inBubble(t, "too long", func(t *testing.T) {
+		d := loginDesk(t, func(c *smtptest.Config) { c.Auth.Mechanisms = []string{"XOAUTH2"} })
+		d.config.Auth = &smtp.Auth{Username: "ann", Token: func(context.Context) (string, error) { return strings.Repeat("planted", 2000), nil }}
+		err := d.dial().Authenticate(t.Context())
+		if e := known(t, err); e.Class != smtp.ClassAuthTemporary || !strings.Contains(err.Error(), "has 14000 octets") || strings.Contains(err.Error(), "planted") {
+			t.Errorf("%v", e)
+		}
+	})
+}

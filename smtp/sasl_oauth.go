@@ -18,6 +18,10 @@ type oauthMechanism struct {
 	refused              error
 }
 
+// longestToken leaves room for names in the 12,288 octets of base64 that a response may
+// have; servers break off, or wait for ever, where it has more.
+const longestToken = 9000
+
 // oauth asks for the token and makes the mechanism.
 func (a *Auth) oauth(ctx context.Context, name string, info ServerInfo) (Mechanism, error) {
 	if a.Token == nil {
@@ -32,6 +36,9 @@ func (a *Auth) oauth(ctx context.Context, name string, info ServerInfo) (Mechani
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return nil, errors.New("the access token contains a blank, a line end or another octet that is no part of a token")
+	}
+	if len(token) > longestToken {
+		return nil, fmt.Errorf("the access token has %d octets, and no more than %d fit into a login (RFC 4954 §4): have the provider put less into it, as the names of groups", len(token), longestToken)
 	}
 	if strings.ContainsRune(a.Username+a.Identity, 1) {
 		return nil, errors.New("the user name contains a control character")

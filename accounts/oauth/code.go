@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -18,15 +19,15 @@ import (
 // loginByCode has the browser come back to this machine (RFC 8252 §7.3) with a code
 // that is of use to nobody else (RFC 7636).
 func (c *Config) loginByCode(ctx context.Context, o LoginOptions) (Token, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(o.Port)))
+	listeners, err := listen(c.redirectHost(), o.Port)
 	if err != nil {
 		return Token{}, fmt.Errorf("wait for the browser: %w", err)
 	}
 	state, verifier := rand.Text(), oauth2.GenerateVerifier()
 	desk := newDesk(state)
-	defer desk.serve(listener)()
+	defer desk.serve(listeners)()
 	config := c.oauth2Config()
-	config.RedirectURL = "http://" + net.JoinHostPort(c.redirectHost(), strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+	config.RedirectURL = "http://" + net.JoinHostPort(c.redirectHost(), strconv.Itoa(listeners[0].Addr().(*net.TCPAddr).Port))
 	address := config.AuthCodeURL(state, c.authOptions(verifier, o.Address)...)
 	o.Show(Prompt{URL: address})
 	if o.Open != nil {
@@ -38,6 +39,26 @@ func (c *Config) loginByCode(ctx context.Context, o LoginOptions) (Token, error)
 	}
 	answer, err := config.Exchange(c.with(ctx), code, oauth2.VerifierOption(verifier))
 	return c.finish(ctx, answer, err, code, verifier)
+}
+
+// listen takes the port on 127.0.0.1, and where the browser is sent to "localhost" on
+// ::1, too: browsers may try that first, and whoever else listened there would get
+// the code.
+func listen(host string, port int) ([]net.Listener, error) {
+	four, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil || host != "localhost" {
+		return []net.Listener{four}, err
+	}
+	address := net.JoinHostPort("::1", strconv.Itoa(four.Addr().(*net.TCPAddr).Port))
+	six, err := net.Listen("tcp", address)
+	if err == nil {
+		return []net.Listener{four, six}, nil
+	}
+	const patience = time.Second
+	if other, err := net.DialTimeout("tcp", address, patience); err == nil {
+		return nil, errors.Join(fmt.Errorf("another program listens on %s, where the browser may go: end it, or choose another port", address), other.Close(), four.Close())
+	}
+	return []net.Listener{four}, nil // there is no IPv6
 }
 
 func (c *Config) redirectHost() string {
@@ -68,21 +89,20 @@ func newDesk(state string) *desk { return &desk{state: state, answer: make(chan 
 
 // serve starts the server; what it returns ends it and waits for it. The browser
 // gets its last page first.
-func (d *desk) serve(listener net.Listener) (stop func()) {
+func (d *desk) serve(listeners []net.Listener) (stop func()) {
 	const patience, farewell = 5 * time.Second, time.Second
 	server := &http.Server{Handler: d, ReadTimeout: patience, WriteTimeout: patience, ErrorLog: log.New(io.Discard, "", 0)}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = server.Serve(listener) // ends when it is stopped
-	}()
+	var served sync.WaitGroup
+	for _, l := range listeners {
+		served.Go(func() { _ = server.Serve(l) }) // ends when it is stopped
+	}
 	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), farewell)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {
 			_ = server.Close()
 		}
-		<-served
+		served.Wait()
 	}
 }
 
@@ -107,7 +127,7 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case d.answer <- answer:
 	default:
 	}
-	text := "The login is done. Close this window and go back to the program."
+	text := "This part is done. Close this window: the program goes on, and says whether the login is complete."
 	if answer.code == "" {
 		text = "The login was refused. Close this window; the program says more."
 	}
@@ -122,7 +142,7 @@ func (d *desk) wait(ctx context.Context) (code string, err error) {
 	select {
 	case a := <-d.answer:
 		if a.code == "" {
-			return "", &Error{Status: http.StatusBadRequest, Code: codeShown(a.refusal), Description: shown(a.description, nil)}
+			return "", &Error{Status: http.StatusBadRequest, Code: a.refusal, Description: a.description}
 		}
 		return a.code, nil
 	case <-ctx.Done():

@@ -162,9 +162,6 @@ func wrong(key, format string, values ...any) error {
 	return &ConfigError{Key: key, Err: fmt.Errorf(format, values...)}
 }
 
-// secrets are what no text may show.
-func (c *Config) secrets() []string { return []string{c.ClientSecret} }
-
 // shown is what may be seen of a Config.
 type shownConfig struct {
 	Provider string   `json:"provider,omitempty"`

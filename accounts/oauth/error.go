@@ -53,8 +53,18 @@ func (e *Error) Unwrap() error { return e.Err }
 // ErrLogin is the cause where a person must log in (again).
 var ErrLogin = errors.New("a login is needed")
 
-// passing are codes that say nothing about the settings or the consent.
-var passing = []string{"temporarily_unavailable", "server_error", "slow_down", "authorization_pending"}
+// passing are codes that say nothing about the settings or the consent; those in the
+// second line are Google's.
+var passing = []string{"temporarily_unavailable", "server_error", "slow_down", "authorization_pending", codeUnknown,
+	"internal_failure", "rate_limit_exceeded"}
+
+// codeUnknown stands for what does not look like a code: it is of somebody in
+// between, as a firewall.
+const codeUnknown = "an error of no known kind"
+
+// final are the statuses of an authorization server's own verdict: RFC 6749 §5.2, and
+// what servers make of it.
+var final = []int{http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden}
 
 // Permanent reports that asking again is of no use before somebody has done
 // something: consented again, or changed the settings.
@@ -62,10 +72,13 @@ func (e *Error) Permanent() bool {
 	if errors.Is(e.Err, ErrLogin) {
 		return true
 	}
-	if e.Code == "" || slices.Contains(passing, e.Code) {
-		return false
-	}
-	return e.Status < 500 && e.Status != http.StatusTooManyRequests && e.Status != http.StatusRequestTimeout
+	return e.Code != "" && !slices.Contains(passing, e.Code) && slices.Contains(final, e.Status)
+}
+
+// OfClient reports that the client itself was refused, so that another consent is of
+// no use: its id or secret is wrong or has ended, or it may not do what it asks for.
+func (e *Error) OfClient() bool {
+	return slices.Contains([]string{"invalid_client", "unauthorized_client", "invalid_scope", "unsupported_grant_type"}, e.Code)
 }
 
 // Advice is the Hint, for those who look for what to do in errors of any kind.
@@ -74,31 +87,36 @@ func (e *Error) Advice() string { return e.Hint }
 // Temporary is the opposite.
 func (e *Error) Temporary() bool { return !e.Permanent() }
 
-// failure makes an Error of what package oauth2 says. That quotes whole responses,
-// so none of its words are passed on.
-func failure(op, endpoint string, err error, secrets []string) *Error {
-	e := &Error{Op: op, Server: hostOf(endpoint)}
-	if known, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		e.Status = known.Response.StatusCode
-		e.Code, e.Description = known.ErrorCode, known.ErrorDescription
-		if e.Code == "" {
-			e.Code, e.Description = codeIn(known.Body)
+// failure makes an Error of what package oauth2 or the network says. That quotes
+// whole responses, so words are passed on only without what is secret.
+func (c *Config) failure(op, endpoint string, err error, secrets ...string) *Error {
+	e := &Error{Op: op, Server: hostOf(endpoint), Err: errNoAnswer}
+	own, isOwn := errors.AsType[*Error](err)
+	said, isSaid := errors.AsType[*oauth2.RetrieveError](err)
+	network, isNetwork := errors.AsType[*url.Error](err)
+	s := c.scrubber(secrets...)
+	switch {
+	case isOwn:
+		e = own
+		e.Op = op
+	case isSaid:
+		e.Err, e.Status = nil, said.Response.StatusCode
+		if e.Code, e.Description = said.ErrorCode, said.ErrorDescription; e.Code == "" {
+			e.Code, e.Description = codeIn(said.Body)
 		}
-		e.Code = codeShown(e.Code)
-		e.Description = shown(e.Description, secrets)
-		return e
+	case isNetwork:
+		e.Err = s.error(network.Err)
+	case errors.Is(err, errBroken):
+		e.Err = errBroken
 	}
-	if own, ok := errors.AsType[*Error](err); ok {
-		own.Op = op
-		return own
-	}
-	if at, ok := errors.AsType[*url.Error](err); ok {
-		e.Err = at.Err
-		return e
-	}
-	e.Err = errors.New("the answer is not that of an authorization server")
+	e.Code, e.Description = codeShown(e.Code), s.shown(e.Description)
 	return e
 }
+
+var (
+	errNoAnswer = errors.New("the answer is not that of an authorization server")
+	errBroken   = errors.New("the answer broke off")
+)
 
 func codeIn(body []byte) (code, description string) {
 	var said struct {
@@ -117,7 +135,7 @@ func codeShown(code string) string {
 	if len(code) > longest || strings.ContainsFunc(code, func(r rune) bool {
 		return r != '_' && r != '-' && r != '.' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
 	}) {
-		return "an error of no known kind"
+		return codeUnknown
 	}
 	return code
 }

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -51,17 +52,25 @@ type bound struct {
 	to  http.RoundTripper
 }
 
+var errProxy = errors.New("the proxy in the environment (HTTPS_PROXY, HTTP_PROXY) is no URL like http://host:3128")
+
 // RoundTrip sends the request.
 func (b bound) RoundTrip(r *http.Request) (*http.Response, error) {
 	to := b.to
 	if to == nil {
 		to = http.DefaultTransport
+		if _, err := http.ProxyFromEnvironment(r); err != nil {
+			return nil, errProxy // the library's words have its password
+		}
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), requestTimeout, errSlow)
 	stop := context.AfterFunc(b.ctx, cancel)
 	done := func() { stop(); cancel() }
 	answer, err := to.RoundTrip(r.WithContext(ctx))
 	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		done()
 		return nil, err
 	}
@@ -80,7 +89,7 @@ func (c *Config) renew(ctx context.Context, before Token) (Token, error) {
 			return t, nil
 		}
 	}
-	e := failure(op, c.TokenURL, err, append(c.secrets(), before.Access, before.Refresh))
+	e := c.failure(op, c.TokenURL, err, before.Access, before.Refresh)
 	if e.Err != nil && ctx.Err() != nil {
 		e.Err = context.Cause(ctx)
 	}

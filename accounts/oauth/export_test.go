@@ -7,4 +7,4 @@ func ParseCallback(query, state string) (code, refusal string, err error) {
 }
 
 // Shown is how a server's words are shown.
-func Shown(text string, secrets ...string) string { return shown(text, secrets) }
+func Shown(text string, secrets ...string) string { return scrubber{secrets: secrets}.shown(text) }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -163,4 +164,78 @@ func FuzzServiceAccountKey(f *testing.F) {
 			t.Errorf("%q", compact)
 		}
 	})
+}
+
+// broken is a network that fails in the server's own words.
+type broken string
+
+func (b broken) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, fmt.Errorf("malformed HTTP response %q", string(b))
+}
+
+func TestNothingSecretInErrorsOfTheNetwork(t *testing.T) {
+	t.Parallel()
+	kept := login()
+	kept.Expires = kept.Renewed
+	c := config(nil)
+	c.HTTP = &http.Client{Transport: broken("you said " + firstRefresh + " and " + clientSecret)}
+	s, err := oauth.NewSource(c, oauth.SourceOptions{Token: kept})
+	must(t, err)
+	_, err = s.Token(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `malformed HTTP response "you said <secret> and <secret>"`) {
+		t.Errorf("%v", err)
+	}
+	show(t, err)
+	must(t, s.Close())
+}
+
+// Secrets that are short, or have characters that are encoded.
+func TestEncodedSecretsAreNotShown(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{"planted/secret+93=", "a+/b+/c"} {
+		a := &authority{answer: refusing(400, "invalid_client", "you: "+url.QueryEscape(secret)+" "+base64.StdEncoding.EncodeToString([]byte(secret))+" "+url.PathEscape(secret)+" "+
+			base64.StdEncoding.EncodeToString([]byte("client:"+secret)))}
+		c := config(a)
+		c.Flow, c.ClientSecret = oauth.FlowClientCredentials, secret
+		_, err := c.Login(t.Context(), oauth.LoginOptions{})
+		if err == nil || strings.TrimLeft(strings.SplitN(err.Error(), "you: ", 2)[1], "<secrt> ") != "" {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// What a person has to compare with the settings is no secret, however long.
+func TestSettingsAreShown(t *testing.T) {
+	t.Parallel()
+	const text = "The scope 'https://outlook.office.com/SMTP.Sendd' is not known to '12345-abcdefghijklmnopqrst.apps.example.com' (login.microsoftonline.com)."
+	a := &authority{answer: refusing(400, "invalid_scope", text)}
+	c := config(a)
+	c.Flow, c.Provider, c.Tenant, c.TokenURL, c.AuthURL = oauth.FlowClientCredentials, "microsoft", "example.com", "", ""
+	c.Scopes, c.ClientID = []string{"https://outlook.office.com/SMTP.Sendd"}, "12345-abcdefghijklmnopqrst.apps.example.com"
+	_, err := c.Login(t.Context(), oauth.LoginOptions{})
+	if err == nil || !strings.Contains(err.Error(), text) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A page in between that has an "error" of its own says nothing about the login.
+func TestWhatStopsAnAccount(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		status    int
+		code      string
+		permanent bool
+	}{
+		{400, "invalid_grant", true}, {401, "invalid_client", true}, {403, "access_denied", true}, {200, "invalid_grant", true}, {400, "interaction_required", true},
+		{403, "Forbidden by the firewall", false}, {404, "invalid_request", false}, {429, "invalid_request", false}, {503, "invalid_client", false},
+		{403, "rate_limit_exceeded", false}, {400, "internal_failure", false}, {400, "temporarily_unavailable", false}, {407, "access_denied", false}, {400, "", false},
+	} {
+		c := config(&authority{answer: refusing(test.status, test.code, "")})
+		c.Flow = oauth.FlowClientCredentials
+		_, err := c.Login(t.Context(), oauth.LoginOptions{})
+		var e *oauth.Error
+		if !errors.As(err, &e) || e.Permanent() != test.permanent {
+			t.Errorf("%d %s: %v", test.status, test.code, err)
+		}
+	}
 }

@@ -68,5 +68,5 @@ func (c *Config) finish(ctx context.Context, answer *oauth2.Token, err error, se
 	if ctx.Err() != nil {
 		return Token{}, &Error{Op: op, Server: hostOf(c.TokenURL), Err: context.Cause(ctx)}
 	}
-	return Token{}, failure(op, c.TokenURL, err, append(c.secrets(), secrets...))
+	return Token{}, c.failure(op, c.TokenURL, err, secrets...)
 }

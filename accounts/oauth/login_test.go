@@ -11,8 +11,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -259,4 +261,117 @@ func TestRevoke(t *testing.T) {
 	if done, err := c.Revoke(t.Context(), login()); done || err != nil {
 		t.Errorf("%v %v", done, err)
 	}
+}
+
+// What a broken server says about a device ends the login, not the program.
+func TestDeviceAnswersThatAreNone(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]any{
+		"null": nil, "a list": []int{1}, "a text": "yes", "nothing": map[string]any{},
+		"no code":    map[string]any{"user_code": "A", "verification_uri": "https://login.example/d"},
+		"no address": map[string]any{"device_code": "planted-device-code-93", "user_code": "A"},
+	} {
+		a := &authority{answer: func(url.Values) (int, any) { return 200, body }}
+		c := config(a)
+		c.Flow = oauth.FlowDevice
+		_, err := c.Login(t.Context(), oauth.LoginOptions{Show: func(oauth.Prompt) { t.Errorf("%s is shown", name) }})
+		var e *oauth.Error
+		if !errors.As(err, &e) || e.Permanent() || a.count() != 1 {
+			t.Errorf("%s: %v, %d requests", name, err, a.count())
+		}
+	}
+}
+
+func TestDeviceIsRefused(t *testing.T) {
+	t.Parallel()
+	a := &authority{answer: refusing(400, "unauthorized_client", "no devices here")}
+	c := config(a)
+	c.Flow = oauth.FlowDevice
+	_, err := c.Login(t.Context(), oauth.LoginOptions{Show: func(oauth.Prompt) {}})
+	var e *oauth.Error
+	if !errors.As(err, &e) || e.Code != "unauthorized_client" || !strings.Contains(err.Error(), "no devices here") || !e.Permanent() {
+		t.Errorf("%v", err)
+	}
+	if form := a.requests[0]; form.Get("client_id") != "client" || form.Get("scope") != "mail" || form.Has("client_secret") {
+		t.Errorf("%v", form)
+	}
+}
+
+// A network that fails while a person types is asked less and less often (RFC 8628
+// §3.5), and what the server says in quotes is a number, too.
+func TestDeviceWaitsLonger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var asked []time.Duration
+		began := time.Now()
+		a := &authority{}
+		a.answer = func(form url.Values) (int, any) {
+			if form.Get("grant_type") == "" {
+				return 200, map[string]any{"device_code": "planted-device-code-93", "user_code": "A", "verification_url": "https://login.example/d", "expires_in": "900", "interval": "2"}
+			}
+			asked = append(asked, time.Since(began))
+			if len(asked) < 4 {
+				return 502, nil
+			}
+			return 400, map[string]any{"error": "expired_token"}
+		}
+		c := config(a)
+		c.Flow = oauth.FlowDevice
+		_, err := c.Login(t.Context(), oauth.LoginOptions{Show: func(p oauth.Prompt) {
+			if got := time.Until(p.Expires); got != 15*time.Minute {
+				t.Errorf("%v", got)
+			}
+		}})
+		if err == nil || !strings.Contains(err.Error(), "start again") {
+			t.Errorf("%v", err)
+		}
+		if want := []time.Duration{2 * time.Second, 6 * time.Second, 14 * time.Second, 30 * time.Second}; !slices.Equal(asked, want) {
+			t.Errorf("%v, want %v", asked, want)
+		}
+	})
+}
+
+func TestRevokedAlready(t *testing.T) {
+	t.Parallel()
+	a := &authority{answer: refusing(400, "invalid_token", "Token expired or revoked")} // as Google
+	if done, err := config(a).Revoke(t.Context(), login()); !done || err != nil {
+		t.Errorf("%v %v", done, err)
+	}
+	a.become(refusing(401, "invalid_client", "who are you, "+clientSecret))
+	if _, err := config(a).Revoke(t.Context(), login()); err == nil || !strings.Contains(err.Error(), "invalid_client: who are you, <secret>") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Browsers may take "localhost" for ::1: nobody else must be waiting there.
+func TestNobodyElseGetsTheCode(t *testing.T) {
+	t.Parallel()
+	stranger, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		// skip: only where there is IPv6
+		t.Skip(err)
+	}
+	defer stranger.Close()
+	c := config(&authority{answer: granting(3600)})
+	c.Provider = "microsoft"
+	_, err = c.Login(t.Context(), oauth.LoginOptions{Port: stranger.Addr().(*net.TCPAddr).Port, Show: func(oauth.Prompt) { t.Error("a person is sent there") }})
+	if err == nil || !strings.Contains(err.Error(), "another program listens on [::1]:") {
+		t.Errorf("%v", err)
+	}
+	must(t, stranger.Close())
+	_, err = byCode(t, c, func(q url.Values) {
+		back, err := url.Parse(q.Get("redirect_uri"))
+		if err != nil || back.Hostname() != "localhost" {
+			t.Errorf("%v %v", back, err)
+			return
+		}
+		for _, host := range []string{"127.0.0.1", "[::1]"} { // the second one finds that all is said
+			if answer, err := http.Get("http://" + host + ":" + back.Port() + "/?state=" + q.Get("state") + "&code=" + code); err == nil {
+				answer.Body.Close()
+				return
+			}
+		}
+		t.Error("nobody listens")
+	})
+	must(t, err)
 }

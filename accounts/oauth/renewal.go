@@ -66,6 +66,7 @@ func (s *Source) renew(ctx context.Context, refused string) (Token, error) {
 	if err != nil {
 		return Token{}, fmt.Errorf("read the kept token: %w", err)
 	}
+	kept = s.latest(kept)
 	now := time.Now()
 	if kept.of(&s.config) && kept.usable(now) && !kept.early(now) && kept.Access != refused {
 		return kept, nil
@@ -77,7 +78,7 @@ func (s *Source) renew(ctx context.Context, refused string) (Token, error) {
 	if err != nil {
 		return Token{}, s.explain(err, kept)
 	}
-	s.save(next)
+	s.save(next, kept)
 	return next, nil
 }
 
@@ -91,7 +92,9 @@ func (s *Source) lock(ctx context.Context) (func(), error) {
 	if ctx.Err() != nil {
 		return nil, &Error{Op: "renew the access token", Err: fmt.Errorf("another process has been renewing it for %v", s.options.Timeout)}
 	}
-	s.trouble(fmt.Errorf("lock the token: %w", err))
+	if s.lost() == nil { // else it was told
+		s.trouble(fmt.Errorf("lock the token: %w", err))
+	}
 	return func() {}, nil
 }
 
@@ -112,24 +115,15 @@ func (s *Source) explain(err error, kept Token) error {
 		return err
 	}
 	e.Hint = s.options.Hint
+	if !s.config.Flow.Interactive() || e.OfClient() {
+		e.Hint = s.options.ClientHint
+	}
 	if s.config.Flow.Interactive() {
 		s.mu.Lock()
 		s.dead, s.verdict = kept.Refresh, err
 		s.mu.Unlock()
 	}
 	return err
-}
-
-// saveTimeout is apart from the renewal's: its time may be over, and the token is
-// in hand.
-const saveTimeout = 15 * time.Second
-
-func (s *Source) save(t Token) {
-	ctx, cancel := context.WithTimeout(context.Background(), saveTimeout)
-	defer cancel()
-	if err := s.options.Keep.Save(ctx, t); err != nil {
-		s.trouble(fmt.Errorf("keep the renewed token: %w", err))
-	}
 }
 
 func (s *Source) trouble(err error) {

@@ -14,8 +14,10 @@ type SourceOptions struct {
 	Keep Keep
 	// Token is what Login brought, if there is no Keep.
 	Token Token
-	// Hint is added to errors that a person has to do something about: "run …".
-	Hint string
+	// Hint is added to errors that a person has to do something about: "run …", and
+	// ClientHint in its place (default: Hint) where it is the client that is refused,
+	// not the consent: its id, secret, key or rights.
+	Hint, ClientHint string
 	// Trouble, if set, is told of a token that could not be kept, or not be locked:
 	// mail goes on with it, but after a restart a login may be needed. It is called
 	// from a goroutine of the Source's.
@@ -27,8 +29,9 @@ type SourceOptions struct {
 // Source hands out access tokens, and renews them: one renewal at a time, begun when
 // a tenth of the token's life is left, at most 5 minutes. Until the token ends it is
 // handed out without waiting, also if renewing fails. After a failure the next try
-// waits, from a second up to a minute; whoever asks before gets the same error. It
-// is safe for concurrent use, and prints nothing that is secret.
+// waits, from a second up to a minute; whoever asks before gets the same error. What
+// could not be kept is used, and tried again each minute. It is safe for concurrent
+// use, and prints nothing that is secret.
 type Source struct {
 	config  Config
 	options SourceOptions
@@ -43,6 +46,8 @@ type Source struct {
 	dead     string     // refresh token that was refused for good
 	verdict  error      // how
 	retryAt  time.Time
+	unkept   *unkept   // what could not be kept
+	keepAt   time.Time // when to try that again
 	closed   bool
 	running  sync.WaitGroup
 }
@@ -66,6 +71,9 @@ func NewSource(c Config, o SourceOptions) (*Source, error) {
 	}
 	if o.Keep == nil {
 		o.Keep = &memory{token: o.Token}
+	}
+	if o.ClientHint == "" {
+		o.ClientHint = o.Hint
 	}
 	if o.Timeout == 0 {
 		o.Timeout = requestTimeout
@@ -101,7 +109,7 @@ func (s *Source) look(now time.Time) (Token, *renewal, error) {
 	defer s.mu.Unlock()
 	usable := s.token.usable(now) && s.token.Access != s.refused
 	switch {
-	case usable && !s.token.early(now):
+	case usable && !s.token.early(now) && (s.unkept == nil || now.Before(s.keepAt)):
 		return s.token, nil, nil
 	case s.closed && !usable:
 		return Token{}, nil, ErrClosed
@@ -149,11 +157,13 @@ func (s *Source) Current() Token {
 }
 
 // Close waits for a renewal that is under way, at most its Timeout: what it brings
-// may be the only refresh token that is still good. No other one begins.
+// may be the only refresh token that is still good. What could not be kept is tried
+// once more. No other renewal begins.
 func (s *Source) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
 	s.running.Wait()
+	s.keepLast()
 	return nil
 }

@@ -55,6 +55,12 @@ func (s *shelf) Save(_ context.Context, t oauth.Token) error {
 	return nil
 }
 
+func (s *shelf) become(fails error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fails = fails
+}
+
 // login is a token that lasts an hour from now.
 func login() oauth.Token {
 	now := time.Now()
@@ -381,6 +387,144 @@ func TestRefreshTokenThatDoesNotChangeIsKept(t *testing.T) {
 		want(t, s, numbered("access", 1))
 		if got := keep.saved[0]; got.Refresh != firstRefresh || !got.Login.Equal(keep.saved[0].Login) || got.Login.IsZero() {
 			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// The refresh token before is of no use any more: what could not be kept is what the
+// next renewal goes on from.
+func TestTokenThatCouldNotBeKeptIsRenewedAllTheSame(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &authority{answer: granting(3600)}
+		keep := newShelf(login())
+		keep.become(errors.New("disk full"))
+		told := 0
+		s := source(t, a, oauth.SourceOptions{Keep: keep, Trouble: func(error) { told++ }})
+		time.Sleep(2 * time.Hour)
+		want(t, s, numbered("access", 1))
+		for range 30 {
+			time.Sleep(time.Minute)
+			want(t, s, numbered("access", 1))
+			synctest.Wait()
+		}
+		if told != 1 {
+			t.Errorf("told %d times of the same token", told)
+		}
+		time.Sleep(2 * time.Hour)
+		want(t, s, numbered("access", 2))
+		if got := a.requests[1].Get("refresh_token"); got != numbered("refresh", 1) {
+			t.Errorf("renewed with %q", got)
+		}
+		if told != 2 {
+			t.Errorf("told %d times of two tokens", told)
+		}
+	})
+}
+
+func TestTokenIsKeptOnceThereIsRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &authority{answer: granting(3600)}
+		keep := newShelf(login())
+		keep.become(errors.New("disk full"))
+		s := source(t, a, oauth.SourceOptions{Keep: keep})
+		time.Sleep(2 * time.Hour)
+		want(t, s, numbered("access", 1))
+		keep.become(nil)
+		time.Sleep(time.Minute)
+		want(t, s, numbered("access", 1))
+		synctest.Wait()
+		if kept, _ := keep.Load(t.Context()); kept.Refresh != numbered("refresh", 1) || a.count() != 1 {
+			t.Errorf("%d saved, %d requests", len(keep.saved), a.count())
+		}
+	})
+}
+
+func TestTokenIsKeptAtTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &authority{answer: granting(3600)}
+		keep := newShelf(login())
+		keep.become(errors.New("disk full"))
+		s := source(t, a, oauth.SourceOptions{Keep: keep})
+		time.Sleep(2 * time.Hour)
+		want(t, s, numbered("access", 1))
+		keep.become(nil)
+		must(t, s.Close())
+		if kept, _ := keep.Load(t.Context()); kept.Refresh != numbered("refresh", 1) {
+			t.Errorf("%d saved", len(keep.saved))
+		}
+	})
+}
+
+// Another consent does not help a client that is refused.
+func TestClientThatIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for code, hint := range map[string]string{"invalid_grant": "(consent)", "invalid_client": "(client)", "unauthorized_client": "(client)"} {
+			s := source(t, &authority{answer: refusing(401, code, "")}, oauth.SourceOptions{Token: login(), Hint: "consent", ClientHint: "client"})
+			time.Sleep(2 * time.Hour)
+			if _, err := s.Token(t.Context()); err == nil || !strings.HasSuffix(err.Error(), hint) {
+				t.Errorf("%s: %v", code, err)
+			}
+		}
+	})
+}
+
+// Somebody has logged in while a token could not be kept: that login counts.
+func TestLoginReplacesATokenThatCouldNotBeKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &authority{answer: granting(3600)}
+		keep := newShelf(login())
+		keep.become(errors.New("disk full"))
+		s := source(t, a, oauth.SourceOptions{Keep: keep})
+		time.Sleep(2 * time.Hour)
+		want(t, s, numbered("access", 1))
+		keep.become(nil)
+		again := login()
+		again.Access, again.Refresh = numbered("access", 20), numbered("refresh", 20)
+		must(t, keep.Save(t.Context(), again))
+		time.Sleep(58 * time.Minute)
+		_, _ = s.Token(t.Context())
+		synctest.Wait()
+		if kept, _ := keep.Load(t.Context()); a.requests[len(a.requests)-1].Get("refresh_token") == numbered("refresh", 1) || kept.Refresh == numbered("refresh", 1) {
+			t.Error("the login was undone")
+		}
+	})
+}
+
+// A machine that slept must not take a token for good: only the clock on the wall
+// goes on.
+func TestTokensGoByTheClockOnTheWall(t *testing.T) {
+	t.Parallel()
+	a := &authority{answer: granting(3600)}
+	c := config(a)
+	c.Flow = oauth.FlowClientCredentials
+	got, err := c.Login(t.Context(), oauth.LoginOptions{})
+	must(t, err)
+	for _, at := range []time.Time{got.Expires, got.Renewed} {
+		if strings.Contains(at.String(), "m=") {
+			t.Errorf("%v", at)
+		}
+	}
+}
+
+// Some servers say 0 or less where they mean that they do not say.
+func TestLifeThatIsNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, seconds := range []int{0, -1, -3_000_000_000} {
+			a := &authority{answer: granting(seconds)}
+			s := source(t, a, oauth.SourceOptions{Token: oauth.Token{Refresh: firstRefresh, ClientID: "client", TokenURL: "https://login.example/token"}})
+			for range 10 {
+				want(t, s, numbered("access", 1))
+				time.Sleep(time.Minute)
+			}
+			if a.count() != 1 {
+				t.Errorf("%d: %d requests", seconds, a.count())
+			}
 		}
 	})
 }

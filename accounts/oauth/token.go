@@ -63,8 +63,12 @@ func (c *Config) fromAnswer(answer *oauth2.Token, before Token, now time.Time) (
 	if kind := answer.Type(); !strings.EqualFold(kind, "Bearer") {
 		return Token{}, &Error{Server: hostOf(c.TokenURL), Err: errors.New("it gave a token of a kind that mail servers do not take, not of kind Bearer")}
 	}
-	t := Token{Access: answer.AccessToken, Refresh: answer.RefreshToken, Expires: answer.Expiry, Scopes: before.Scopes,
-		Login: before.Login, Renewed: now, ClientID: c.ClientID, TokenURL: c.TokenURL}
+	// The monotonic clock stands still while a machine sleeps; tokens end all the same.
+	t := Token{Access: answer.AccessToken, Refresh: answer.RefreshToken, Expires: answer.Expiry.Round(0), Scopes: before.Scopes,
+		Login: before.Login, Renewed: now.Round(0), ClientID: c.ClientID, TokenURL: c.TokenURL}
+	if !t.Expires.After(t.Renewed) {
+		t.Expires = time.Time{} // no life at all is none that was told
+	}
 	if t.Refresh == "" {
 		t.Refresh = before.Refresh
 	}

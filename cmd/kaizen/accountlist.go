@@ -205,6 +205,14 @@ func (a *app) readLogin(ctx context.Context, store *accounts.Store, name string)
 	case token.IsZero():
 		return nil, fmt.Sprintf(", not logged in: 'kaizen account login %s'", name)
 	}
-	r := newLoginReport(token)
+	e, err := store.Entry(name)
+	if err != nil {
+		return nil, ""
+	}
+	config := e.OAuthConfig()
+	if complete, err := config.Complete(); err == nil && !token.Of(complete) {
+		return nil, fmt.Sprintf(", logged in with other settings than now: 'kaizen account login %s'", name)
+	}
+	r := newLoginReport(token, config)
 	return &r, ""
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/kaizenmail/kaizen"
@@ -48,7 +47,8 @@ type accountLogin struct {
 	timeout                                     time.Duration
 
 	entry  accounts.Entry
-	secret string // of the client, or the key of a service account; "": as it was
+	before *accounts.Entry // as it was with a password
+	secret string          // of the client, or the key of a service account; "": as it was
 }
 
 func newAccountLoginCommand(app *app) *cobra.Command {
@@ -123,6 +123,9 @@ func (c *accountLogin) takeFlags(context.Context) error {
 	}
 	if c.keyFile != "" && c.flow == "" {
 		e.OAuth.Flow = oauth.FlowServiceAccount
+	}
+	if !before {
+		e.Secret = accounts.SecretSource{} // the password's: the client is not to have it
 	}
 	if !before && e.OAuth.Flow == "" {
 		e.OAuth.Flow = oauth.FlowCode
@@ -218,6 +221,9 @@ func (c *accountLogin) save(ctx context.Context) error {
 		if err := c.store.Put(ctx, c.entry); err != nil {
 			return err
 		}
+		if !before.UsesOAuth() {
+			c.before = &before
+		}
 	}
 	if c.secret == "" {
 		return nil
@@ -232,10 +238,22 @@ func (c *accountLogin) ask(ctx context.Context) (oauth.Token, error) {
 		o.Open = openBrowser
 	}
 	token, err := c.store.Login(ctx, c.entry.Name, o)
+	if err != nil && c.before != nil {
+		c.undo(context.WithoutCancel(ctx))
+	}
 	if errors.Is(err, errNobodyCame) {
 		return token, errNobodyCame
 	}
 	return token, err
+}
+
+// undo gives an account its password back, which may be good still.
+func (c *accountLogin) undo(ctx context.Context) {
+	if err := c.store.Put(ctx, *c.before); err != nil {
+		c.app.warn("the account is set to OAuth 2, but nobody has logged in: %v", err)
+		return
+	}
+	fmt.Fprintf(c.app.stderr, "Account %s goes on with its password.\n", c.entry.Name)
 }
 
 func (c *accountLogin) show(p oauth.Prompt) {
@@ -267,34 +285,10 @@ func (c *accountLogin) verify(ctx context.Context) error {
 
 func (c *accountLogin) report(token oauth.Token) error {
 	if c.json {
-		return c.app.printJSON(map[string]any{"name": c.entry.Name, "verified": !c.noVerify, "login": newLoginReport(token)})
+		return c.app.printJSON(map[string]any{"name": c.entry.Name, "verified": !c.noVerify, "login": newLoginReport(token, c.entry.OAuthConfig())})
 	}
 	row := func(name, value string) { fmt.Fprintf(c.app.stdout, "%-9s %s\n", name, value) }
 	row("Login", fmt.Sprintf("%s is logged in with %s", c.entry.Name, c.authority()))
-	newLoginReport(token).print(row)
+	newLoginReport(token, c.entry.OAuthConfig()).print(row)
 	return nil
-}
-
-// loginReport is what is told of tokens.
-type loginReport struct {
-	Since  time.Time `json:"since,omitzero"`
-	Until  time.Time `json:"token_until,omitzero"`
-	Renews bool      `json:"renews"`
-	Scopes []string  `json:"scopes,omitempty"`
-}
-
-func newLoginReport(t oauth.Token) loginReport {
-	return loginReport{t.Login, t.Expires, t.Refresh != "", t.Scopes}
-}
-
-func (r loginReport) print(row func(name, value string)) {
-	if !r.Since.IsZero() {
-		row("", "since "+r.Since.Local().Format(time.DateTime))
-	}
-	if until := r.Until; !until.IsZero() {
-		row("", "access token until "+until.Local().Format(time.DateTime)+map[bool]string{true: ", renewed by itself"}[r.Renews])
-	}
-	if len(r.Scopes) > 0 {
-		row("Scopes", printable(strings.Join(r.Scopes, " ")))
-	}
 }

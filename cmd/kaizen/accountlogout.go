@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/kaizenmail/kaizen/accounts/oauth"
 	"github.com/spf13/cobra"
 )
 
@@ -22,6 +24,10 @@ stays, and 'kaizen account login' makes it usable again.`,
 				return err
 			}
 			revoked, err := store.Logout(cmd.Context(), e.Name)
+			if told, ok := errors.AsType[*oauth.Error](err); ok {
+				app.warn("the tokens of %s are removed here, but the provider did not take that they are not used any more: withdraw the consent in your account there", e.Name)
+				return told
+			}
 			if err != nil {
 				return err
 			}

@@ -11,7 +11,7 @@ import (
 // chooseOAuth makes the account one without a password.
 func (c *accountAdd) chooseOAuth() error {
 	if c.preset == nil || c.preset.OAuthProvider == "" {
-		return misuse(c.cmd, errors.New("--oauth: it is not known who gives out tokens for this server: 'kaizen account add' it with --no-verify, then 'kaizen account set' oauth.auth_url, oauth.token_url and oauth.client_id (docs/oauth.md)"))
+		return misuse(c.cmd, errors.New("--oauth: it is not known who gives out tokens for this server: 'kaizen account add' it with --no-verify and without --username and --oauth, then 'kaizen account set NAME oauth.client_id=… oauth.auth_url=… oauth.token_url=…' and 'kaizen account login NAME' (docs/oauth.md)"))
 	}
 	c.tell("%s: the login is with OAuth 2, in a browser.", c.preset.Title)
 	c.entry.OAuth.Flow, c.entry.OAuth.ClientID = oauth.FlowCode, c.clientID

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strings"
 )
 
 var errNoBrowser = errors.New("there is no screen to open a browser on")
@@ -23,6 +25,9 @@ func openBrowser(address string) error {
 	default:
 		cmd = exec.Command("xdg-open", address)
 	}
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "KAIZEN_") // passwords among them
+	})
 	if err := cmd.Start(); err != nil {
 		return err
 	}

@@ -180,6 +180,27 @@ func TestNobodyLogsIn(t *testing.T) {
 	}
 }
 
+// An account that is to change over from its password keeps it until the login is
+// there; nobody but the mail server has it.
+func TestChangeOverFromAPassword(t *testing.T) {
+	t.Parallel()
+	p := newPost(t)
+	host, port, _ := strings.Cut(p.server.Addr(), ":")
+	file := filepath.Join(p.dir, "accounts.d", "old.toml")
+	write(t, file, fmt.Sprintf("address = %q\nhost = %q\nport = %s\ntls = \"none\"\npassword_env = \"PLANTED\"\n", mailbox, host, port))
+	code, _, said := p.run(t, nil, "account", "login", "old", "--client-id", "native")
+	if code != 78 || !strings.Contains(said, "oauth.provider=google") {
+		t.Errorf("%d %s", code, said)
+	}
+	write(t, file, fmt.Sprintf("address = %q\nhost = \"smtp.gmail.com\"\nprovider = \"gmail\"\npassword_env = \"PLANTED\"\n", mailbox))
+	code, _, said = p.run(t, nil, "account", "login", "old", "--client-id", "native", "--timeout", "300ms")
+	content, err := os.ReadFile(file)
+	must(t, err)
+	if code != 75 || !strings.Contains(said, "goes on with its password") || strings.Contains(string(content), "oauth") || !strings.Contains(string(content), "PLANTED") {
+		t.Errorf("%d %s\n%s", code, said, content)
+	}
+}
+
 func TestProgramsWithoutAPerson(t *testing.T) {
 	t.Parallel()
 	p := newPost(t)
