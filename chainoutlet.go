@@ -100,10 +100,14 @@ func (o *chainOutlet) Send(ctx context.Context, m delivery.Message) delivery.Res
 	if err != nil {
 		return rest(delivery.Result{Tried: len(m.To)}, err)
 	}
-	r := (&passage{ctx: ctx, message: m}).along(links)
-	if alone != "" && r.Last == nil && r.Err != nil {
-		return rest(r, fmt.Errorf("it may have been sent through %s, so no other account takes it: %w", alone, r.Err))
+	t := passage{ctx: ctx, message: m}
+	r := t.along(links)
+	if alone == "" || t.done || r.Last != nil {
+		return r
 	}
+	r = rest(r, fmt.Errorf("%s: %w", onlyThrough(alone), r.Err))
+	room, _ := links[0].room(1, 0)
+	r.Stopped = room.Stopped
 	return r
 }
 

@@ -73,10 +73,17 @@ func (s *Situation) Job(d *queue.Details) Why {
 	if w, ok := s.nobodySends(d.Lane, "'kaizen queue move --to-account OTHER "+d.ID.String()+"' gives it to another account"); ok {
 		return w
 	}
+	lane := d.Lane
+	if account := onlyOf(d); account != "" {
+		if w, ok := s.doubtStands(d, account); ok {
+			return w
+		}
+		lane = account
+	}
 	if w, ok := s.early(d); ok {
 		return w
 	}
-	return s.line(d.Lane, d.Ahead, d.State == queue.Active)
+	return s.line(lane, d.Ahead, d.State == queue.Active)
 }
 
 // Account tells what the jobs of an account wait for.
