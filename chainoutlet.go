@@ -120,6 +120,8 @@ func (t *passage) along(links []link) delivery.Result {
 		switch {
 		case room.Err != nil:
 			t.pass(l.name, room.Err)
+		case down && room.Messages == 0 && len(links) == 1: // in doubt: it would hold up those whom others serve
+			t.pass(l.name, errBeingAsked)
 		case down && room.Messages == 0: // another message asks
 			later = append(later, l)
 		default:
@@ -136,6 +138,8 @@ func (t *passage) along(links []link) delivery.Result {
 	}
 	return t.end()
 }
+
+var errBeingAsked = errors.New("it is down, and another message finds out whether it still is")
 
 // passage is one job on its way, account by account.
 type passage struct {
