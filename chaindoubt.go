@@ -14,34 +14,44 @@ import (
 	"github.com/kaizenmail/kaizen/smtp"
 )
 
-// doubtRest is how long a job waits for the account that may have sent it already.
-const doubtRest = 30 * time.Second
+// How long a job waits for the account that may have sent it already: as long as it
+// has been in doubt, within these.
+const (
+	doubtRestLeast = time.Second
+	doubtRest      = 30 * time.Second
+)
+
+// doubt is the one account that may be asked with a job, as it may have sent it.
+type doubt struct {
+	account string // empty: any may be asked
+	since   time.Time
+}
 
 // only is the chain for one job: if it may have been sent by one of the accounts, it
 // is not handed to another one. Which it was after a crash, nobody knows.
-func (o *chainOutlet) only(ctx context.Context, j *queue.Job) (links []link, account string, err error) {
+func (o *chainOutlet) only(ctx context.Context, j *queue.Job) (links []link, alone doubt, err error) {
 	if !openInDoubt(j) {
-		return o.links, "", nil
+		return o.links, doubt{}, nil
 	}
 	d, err := o.client.config.Queue.Get(ctx, time.Now(), j.ID)
 	if err != nil {
-		return nil, "", fmt.Errorf("find the account that may have sent it: %w", err)
+		return nil, doubt{}, fmt.Errorf("find the account that may have sent it: %w", err)
 	}
-	account = mayHaveSent(&d)
-	i := slices.IndexFunc(o.links, func(l link) bool { return l.name == account })
+	alone = mayHaveSent(&d)
+	i := slices.IndexFunc(o.links, func(l link) bool { return l.name == alone.account })
 	if i < 0 {
-		return o.links, "", nil // it was moved here from another lane, or nobody knows
+		return o.links, doubt{}, nil // it was moved here from another lane, or nobody knows
 	}
-	return o.links[i : i+1], account, nil
+	return o.links[i : i+1], alone, nil
 }
 
 // openInDoubt reports whether somebody may have got the job who is to get it. By the
 // policy never, those in doubt have failed.
 func openInDoubt(j *queue.Job) bool { return j.Doubt && j.Unknown != queue.Never }
 
-// mayHaveSent is the account of the latest try whose outcome is unknown; empty if
+// mayHaveSent is the account of the latest try whose outcome is unknown; none if
 // nobody knows.
-func mayHaveSent(d *queue.Details) string {
+func mayHaveSent(d *queue.Details) doubt {
 	lane := d.Lane // at that time
 	for i := len(d.History) - 1; i >= 0; i-- {
 		e := &d.History[i]
@@ -49,12 +59,12 @@ func mayHaveSent(d *queue.Details) string {
 		case e.Kind == queue.DidMove:
 			lane = strings.TrimPrefix(e.Detail, "from ")
 		case e.Attempt != nil && doubtful(e.Attempt):
-			return cmp.Or(e.Attempt.Account, lane)
+			return doubt{cmp.Or(e.Attempt.Account, lane), e.At}
 		case e.Kind == queue.Lost && !routing.IsChain(lane):
-			return lane
+			return doubt{lane, e.At}
 		}
 	}
-	return ""
+	return doubt{}
 }
 
 func doubtful(a *queue.Attempt) bool {
@@ -68,8 +78,9 @@ func onlyThrough(account string) string {
 }
 
 // rest gives a job back for a while.
-func rest(r delivery.Result, err error) delivery.Result {
-	r.Last, r.Again = nil, time.Now().Add(doubtRest)
+func (d doubt) rest(r delivery.Result, err error) delivery.Result {
+	now := time.Now()
+	r.Last, r.Again = nil, now.Add(min(max(now.Sub(d.since), doubtRestLeast), doubtRest))
 	r.Err = &smtp.Error{Phase: smtp.PhaseWaiting, Class: ErrState, Err: err}
 	return r
 }

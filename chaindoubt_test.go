@@ -170,3 +170,34 @@ func TestMovedAfterACrash(t *testing.T) {
 		}
 	})
 }
+
+// A job in doubt is sent soon after its account is back, and does not keep the store
+// busy if that takes long.
+func TestChainDoubtIsPatient(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ down, within time.Duration }{
+		"short": {2 * time.Second, 3 * time.Second},
+		"long":  {2 * time.Hour, 6 * time.Minute}, // the server is asked by others, too
+	} {
+		t.Run(name, func(t *testing.T) {
+			inPair(t, unsure(), func(p *pair) {
+				store := hook(p.store, nil)
+				p.store, p.config.Queue = store, store
+				p.reopen()
+				p.run()
+				id := p.doubtful(letter(lane, "m"))
+				p.cut.Store(true)
+				pass(c.down)
+				p.cut.Store(false)
+				back := time.Now()
+				pass(10 * time.Minute)
+				if d := p.wants(id, queue.Sent); d.Ended.Sub(back) > c.within {
+					t.Errorf("it was sent %v after", d.Ended.Sub(back))
+				}
+				if n := store.called("settle"); n > 300 {
+					t.Errorf("it was given back %d times", n)
+				}
+			})
+		})
+	}
+}

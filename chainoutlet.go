@@ -98,14 +98,14 @@ func (l *link) room(depth, own int) (r delivery.Room, down bool) {
 func (o *chainOutlet) Send(ctx context.Context, m delivery.Message) delivery.Result {
 	links, alone, err := o.only(ctx, m.Job)
 	if err != nil {
-		return rest(delivery.Result{Tried: len(m.To)}, err)
+		return alone.rest(delivery.Result{Tried: len(m.To)}, err)
 	}
 	t := passage{ctx: ctx, message: m}
 	r := t.along(links)
-	if alone == "" || t.done || r.Last != nil {
+	if alone.account == "" || t.done || r.Last != nil {
 		return r
 	}
-	r = rest(r, fmt.Errorf("%s: %w", onlyThrough(alone), r.Err))
+	r = alone.rest(r, fmt.Errorf("%s: %w", onlyThrough(alone.account), r.Err))
 	room, _ := links[0].room(1, 0)
 	r.Stopped = room.Stopped
 	return r

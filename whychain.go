@@ -55,7 +55,7 @@ func (s *Situation) chainStands(lane string, chain routing.Chain, move string) (
 // already; empty if any may.
 func onlyOf(d *queue.Details) string {
 	chain := members(d.Lane)
-	if account := mayHaveSent(d); openInDoubt(&d.Job) && slices.Contains(chain, account) {
+	if account := mayHaveSent(d).account; openInDoubt(&d.Job) && slices.Contains(chain, account) {
 		return account
 	}
 	return ""
