@@ -2,6 +2,7 @@ package kaizen
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kaizenmail/kaizen/queue"
@@ -175,9 +176,13 @@ func (s *Situation) unusable(account string) (Why, bool) {
 }
 
 func (s *Situation) stopped(account string, h *Health) Why {
-	return Why{Code: WhyStopped, Since: h.Since,
+	w := Why{Code: WhyStopped, Since: h.Since,
 		Sentence: "account " + account + " has stopped" + since(s.clock(h.Since)) + because(orElse(h.Reason, "the login was refused")),
 		Advice:   "'kaizen account password " + account + "' changes the password ('kaizen account login " + account + "' where there is none but OAuth 2); if it was right, 'kaizen account test " + account + "' lets it be used again"}
+	if strings.HasPrefix(h.Server, "sendmail:") {
+		w.Advice = "mend the configuration of the command itself; then 'kaizen account resume " + account + "' lets it be used again"
+	}
+	return w
 }
 
 // noneIsDue is for an account all of whose jobs wait for their time.
