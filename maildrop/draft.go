@@ -68,11 +68,21 @@ func (d *draft) publish(path string) (string, error) {
 	}
 	if d.sync {
 		if err := syncFolder(filepath.Dir(path)); err != nil {
-			return "", errors.Join(err, os.Remove(path))
+			if gone := os.Remove(path); gone != nil {
+				return "", &leftError{errors.Join(err, gone)}
+			}
+			return "", err
 		}
 	}
 	return path, nil
 }
+
+// leftError: the message has its name, may not be on the disk, and could not be
+// removed; somebody may have taken it already.
+type leftError struct{ error }
+
+// Unwrap returns the cause.
+func (e *leftError) Unwrap() error { return e.error }
 
 // discard removes the file.
 func (d *draft) discard() error {

@@ -84,8 +84,9 @@ func (m *Mailer) Check(context.Context) error {
 }
 
 // Mail puts the message into the folder. It is accepted when its file has its name
-// and, unless NoSync, is on the disk. The reply tells the path. Any error means
-// that there is no file; a full disk is a temporary 452.
+// and, unless NoSync, is on the disk. The reply tells the path. An error means
+// that there is no file, but for the outcome [smtp.Unknown]; a full disk is a
+// temporary 452.
 func (m *Mailer) Mail(ctx context.Context, s *smtp.Submission) (smtp.Reply, error) {
 	d, err := m.create()
 	if err != nil {
@@ -170,6 +171,10 @@ func (m *Mailer) failed(what string, err error) error {
 		return source.error
 	}
 	e := &smtp.Error{Phase: smtp.PhaseFinal, Class: smtp.ClassConnect, Err: fmt.Errorf("%s the message: %w", what, err)}
+	if left := (*leftError)(nil); errors.As(err, &left) {
+		e.Outcome = smtp.Unknown
+		return e
+	}
 	if isFull(err) {
 		e.Class, e.Outcome = smtp.ClassContent, smtp.Rejected
 		e.Reply = smtp.Reply{Code: 452, Enhanced: smtp.EnhancedCode{4, 3, 1}, Text: "the disk is full"}

@@ -53,6 +53,8 @@ func beCommand(deed string) int {
 			_, _ = io.Copy(io.Discard, os.Stdin)
 		case "sip":
 			_, _ = io.CopyN(io.Discard, os.Stdin, 1000)
+		case "gulp":
+			_, _ = io.CopyN(io.Discard, os.Stdin, 180_000)
 		case "slowly":
 			for r := bufio.NewReaderSize(os.Stdin, 4<<10); ; {
 				if _, err := io.CopyN(io.Discard, r, 4<<10); err != nil {

@@ -131,3 +131,14 @@ func TestBackgroundDelivery(t *testing.T) {
 		t.Error("it was killed:", err)
 	}
 }
+
+// A command that has taken a half for the whole before the content broke off.
+func TestHalfAMessageThatWasTaken(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "begun")
+	content := &faulty{text: strings.NewReader(large[:200_000]), wait: func() { gone(t, awaited(t, file)) }}
+	r := handed(t, t.Context(), sendmail.New(commandOptions(t, "gulp begun "+file+" exit 0")), &smtp.Transaction{Content: smtp.Reader(content)})
+	if r.Outcome != smtp.Unknown {
+		t.Errorf("%v %v", r.Outcome, r.Err)
+	}
+}

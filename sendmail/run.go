@@ -70,7 +70,9 @@ func (r *run) do(ctx context.Context, content io.Reader) (smtp.Reply, error) {
 	if read != nil {
 		// Its input stays open until it is dead: the half must not look whole.
 		r.kill(read)
-		<-r.ended
+		if ended := <-r.ended; r.cmd.ProcessState != nil && r.cmd.ProcessState.Success() {
+			return r.conclude(ctx, ended, false) // it was content with the half
+		}
 		return smtp.Reply{}, read
 	}
 	if wrote == nil {

@@ -119,6 +119,11 @@ func (c *carriage) judge(ctx context.Context, reply Reply, err error) *Error {
 	}
 	var said *Error
 	switch {
+	case errors.As(err, &said) && (said.Outcome == Unknown || said.Outcome == Accepted):
+		// Nothing that happened besides makes more certain what it does not know, and
+		// the message cannot be taken back any more.
+		_ = c.load.commit()
+		return c.said(said)
 	case err == nil:
 		c.result.Final = reply
 		return &Error{Server: c.server, Phase: PhaseFinal, Class: Classify(PhaseFinal, reply), Outcome: Rejected, Reply: reply}
@@ -126,7 +131,7 @@ func (c *carriage) judge(ctx context.Context, reply Reply, err error) *Error {
 		return c.contentFailed()
 	case !c.load.complete && ctx.Err() != nil:
 		return c.wrong(PhaseBody, classOfCut(context.Cause(ctx)), context.Cause(ctx))
-	case errors.As(err, &said):
+	case said != nil:
 		return c.said(said)
 	}
 	failed := c.wrong(PhaseFinal, ClassConnect, err)

@@ -360,3 +360,36 @@ func TestSubmissionAddresses(t *testing.T) {
 		return reading(smtp.Reply{}, nil)(ctx, s)
 	})
 }
+
+// Who took the message and says that nobody knows is believed, whatever ended the
+// content or the context.
+func TestCarryBelievesWhoeverDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	unsure := func(context.Context, *smtp.Submission) (smtp.Reply, error) {
+		return smtp.Reply{}, &smtp.Error{Class: smtp.ClassConnect, Outcome: smtp.Unknown, Err: errors.New("half of it went out")}
+	}
+	for name, tt := range map[string]struct {
+		content *smtp.Content
+		first   func(context.CancelFunc, *smtp.Submission)
+	}{
+		"the source failed": {smtp.Reader(io.MultiReader(strings.NewReader(strings.Repeat("x\r\n", 70_000)), iotest.ErrReader(errors.New("broken")))),
+			func(_ context.CancelFunc, s *smtp.Submission) { io.Copy(io.Discard, s.Content) }},
+		"the context ended": {smtp.Bytes([]byte("x\r\n")), func(cancel context.CancelFunc, _ *smtp.Submission) { cancel() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			tx := &smtp.Transaction{Content: tt.content, Envelope: smtp.Envelope{From: "ann@example.com", To: smtp.To("bob@example.net")}}
+			var got *smtp.Result
+			tx.Done = func(r *smtp.Result) { got = r }
+			smtp.Carry(ctx, carrier, tx, func(ctx context.Context, s *smtp.Submission) (smtp.Reply, error) {
+				tt.first(cancel, s)
+				return unsure(ctx, s)
+			})
+			if got.Outcome != smtp.Unknown || !strings.Contains(got.Err.Error(), "half of it went out") || tx.Withdraw() {
+				t.Errorf("%v: %v", got.Outcome, got.Err)
+			}
+		})
+	}
+}

@@ -33,6 +33,7 @@ type Conn struct {
 	refusals  int32 // transactions in a row that found no recipient
 	departing bool  // the server said 421 to one of several recipients
 
+	heard  atomic.Int64 // when the last reply was read, in Unix nanoseconds
 	cause  atomic.Pointer[error]
 	closed atomic.Bool
 }
@@ -106,6 +107,9 @@ func (c *Conn) MaxTransactions() int {
 // Info tells how the connection came about.
 func (c *Conn) Info() Info { return c.info }
 
+// Heard is when the server last gave a complete reply. Safe for concurrent use.
+func (c *Conn) Heard() time.Time { return time.Unix(0, c.heard.Load()) }
+
 // NeedsAuth reports whether a login is still to come. [Conn.Stream] does it
 // together with the first transaction where that saves a round trip.
 func (c *Conn) NeedsAuth() bool { return c.needAuth }
@@ -121,6 +125,7 @@ func (c *Conn) reply(phase Phase) (Reply, *Error) {
 		}
 		return Reply{}, c.lost(phase, err, timeout)
 	}
+	c.heard.Store(time.Now().UnixNano())
 	shown := c.scrub(phase, r)
 	c.traceReceived(shown)
 	if phase == PhaseAuth && r.Code == 334 {

@@ -29,8 +29,7 @@
 // reply for each recipient whose RCPT was accepted. Each recipient has an outcome
 // of its own then; those whose reply was not read when the connection was lost
 // are unknown, the others keep theirs. Replies are told apart by their number
-// alone: an envelope rides behind a content for several recipients only once the
-// server was seen to answer for each of them.
+// alone: so no envelope rides behind a content for several recipients.
 //
 // # Concurrency
 //

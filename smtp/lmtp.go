@@ -62,16 +62,5 @@ func (c *Conn) endless(x *exchange, r Reply) *Error {
 // many replies come before those to the envelope. A server that gives one where
 // LMTP wants several would have the others taken from what follows.
 func (c *Conn) finalsKnown(x *exchange) bool {
-	if !c.config.LMTP || x.accepted == 1 {
-		return true
-	}
-	c.memory.mu.Lock()
-	defer c.memory.mu.Unlock()
-	return c.memory.eachFinal
-}
-
-func (m *Memory) answeredEach() {
-	m.mu.Lock()
-	m.eachFinal = true
-	m.mu.Unlock()
+	return !c.config.LMTP || x.accepted == 1
 }

@@ -76,9 +76,6 @@ func all(replies []Reply, is func(Reply) bool) bool {
 
 // learnFinals notes what a complete answer says of the server.
 func (c *Conn) learnFinals(x *exchange) {
-	if x.accepted > 1 {
-		c.memory.answeredEach()
-	}
 	if x.level > LevelLockStep {
 		return
 	}

@@ -28,7 +28,6 @@ type learned struct {
 	unproven  bool
 	lost      int // connections lost in the middle of a group
 	mechanism string
-	eachFinal bool // LMTP: a content for several was answered for each of them
 	soloAuth  bool // AUTH must not be grouped with an envelope
 	mailMax   int  // transactions it takes on a connection, learned; 0: unknown
 	rcptMax   int  // recipients it takes in a transaction, learned; 0: unknown

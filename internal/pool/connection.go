@@ -2,7 +2,10 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/kaizenmail/kaizen/smtp"
 )
 
 // connection is a slot of the pool with, after the dial, a Conn in it.
@@ -34,6 +37,7 @@ type connection struct {
 	authErr   error // a login failed, as a transaction told
 	heeded    bool  // the account was stopped for it
 	probing   bool  // the message in flight asks whether the allowance is renewed
+	trial     bool  // it was dialled to see whether its server is back
 	retire    reason
 	abrupt    bool // without a goodbye: the server is silent
 }
@@ -171,14 +175,15 @@ func (p *Pool) quitLocked(c *connection) {
 		return
 	}
 	c.quitting = true
-	p.quitting++
+	if !c.beside {
+		p.quitting++
+	}
 	if c.watch.isStranded() {
 		c.endpoint.stranded--
 	} else {
 		c.target.live--
 		c.endpoint.live--
 	}
-	p.countLocked(c)
 }
 
 func (c *connection) quit() {
@@ -200,11 +205,17 @@ func (c *connection) lost(cause error) {
 	}
 	p.endLoginLocked(c)
 	p.quitLocked(c)
-	if cause != nil && c.completed == 0 && !c.rested && c.authErr == nil {
+	if cause != nil && c.completed == 0 && !c.rested && c.authErr == nil && !ownDoing(cause) {
 		p.uselessLocked(c, cause)
 	}
 	p.mu.Unlock()
 	c.gone()
+}
+
+// ownDoing: a connection was given up for its message, as SMTP knows no other way to
+// end half a content. That says nothing of the server.
+func ownDoing(cause error) bool {
+	return errors.Is(cause, smtp.ClassCanceled) || errors.Is(cause, smtp.ClassContent)
 }
 
 // uselessLocked notes that c greeted and then was good for nothing. If it failed
@@ -225,6 +236,7 @@ func (c *connection) gone() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forgetLocked(c, c.retire)
+	p.watchLocked(c.target, now)
 	p.dispatchAllLocked(now)
 	p.warmLocked(now)
 }
@@ -234,6 +246,7 @@ func (p *Pool) forgetLocked(c *connection, why reason) {
 	delete(p.connections, c)
 	p.countLocked(c)
 	p.open--
+	c.endpoint.open--
 	if c.quitting {
 		p.quitting--
 	}

@@ -39,6 +39,7 @@ func (p *Pool) openLocked(t *target, e *endpoint) *connection {
 	c.drive = c.run
 	p.connections[c] = struct{}{}
 	p.open++
+	e.open++
 	e.dialling++
 	e.dials++
 	p.count.dialled.Add(1)
@@ -99,12 +100,11 @@ func (p *Pool) dialFailedLocked(c *connection, err *smtp.Error, now time.Time) {
 	case smtp.ClassAuth:
 		p.refuseLocked(t, err, now)
 	case smtp.ClassConnectionLimit:
-		if c.endpoint.live > 0 || len(t.endpoints) == 1 {
-			p.lowerLocked(min(p.capacity-1, p.usedLocked()), err, now)
-		}
+		p.refusedLocked(c, err, now)
 		p.failedLocked(c, err, now)
 	default:
 		p.disperseLocked(err, now)
+		c.endpoint.capacity = 0 // it was going down, rather
 		p.failedLocked(c, err, now)
 	}
 	p.dispatchAllLocked(now)

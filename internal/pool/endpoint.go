@@ -18,14 +18,21 @@ type endpoint struct {
 	priority, weight int
 	dial             func(ctx context.Context) (Conn, error)
 
+	open           int // connections, in whatever state
 	live, dialling int // of the target's
 	stranded       int // connections that wait for its answer since it fell silent
 	dials          int
 
 	failures int // since it last worked
+	lapses   int // those before it let us log in, until it answers a message
+	losses   int // connections that it dropped unused, until then
 	failure  *smtp.Error
 	since    time.Time // of the first of them
 	retryAt  time.Time // it is not dialled before
+
+	capacity   int // connections that it was seen to take, fewer than a pool may open; 0: unknown
+	capacityAt time.Time
+	crowded    *smtp.Error // by what we know
 
 	flying  atomic.Int32 // messages that wait for its answer, but on stranded connections
 	heard   atomic.Int64 // when it last gave a sign of life, in Unix nanoseconds
@@ -74,8 +81,54 @@ func (e *endpoint) barredLocked(now time.Time, most int) bool {
 	return now.Before(e.retryAt) || e.failures > 0 && e.dialling > 0 || e.fullLocked(most)
 }
 
-// fullLocked: it has as many connections as a pool may open.
-func (e *endpoint) fullLocked(most int) bool { return e.live+e.dialling+e.stranded >= most }
+// fullLocked: it has as many connections as a pool may open, or as it takes.
+func (e *endpoint) fullLocked(most int) bool { return e.open >= e.limit(most) }
+
+func (e *endpoint) limit(most int) int {
+	if e.capacity > 0 {
+		return min(e.capacity, most)
+	}
+	return most
+}
+
+// crowdedLocked notes that a server wants fewer connections than it has. Where there
+// are others that is no reason to have fewer of them.
+func (p *Pool) crowdedLocked(c *connection, err *smtp.Error, now time.Time) {
+	e := c.endpoint
+	switch {
+	case len(c.target.endpoints) == 1:
+		p.crowd.grewLocked(p.capacity, now)
+		p.lowerLocked(p.capacity-1, err, now)
+	case e.failures == 0:
+		p.lowerServerLocked(e, e.limit(p.config.Connections)-1, err, now)
+	}
+}
+
+// refusedLocked notes that a server took no further connection than it has.
+func (p *Pool) refusedLocked(c *connection, err *smtp.Error, now time.Time) {
+	e := c.endpoint
+	switch {
+	case len(c.target.endpoints) == 1:
+		p.lowerLocked(min(p.capacity-1, p.usedLocked()), err, now)
+	case e.live > 0:
+		p.lowerServerLocked(e, min(e.limit(p.config.Connections)-1, e.open), err, now)
+	}
+}
+
+func (p *Pool) lowerServerLocked(e *endpoint, capacity int, err *smtp.Error, now time.Time) {
+	e.capacity, e.capacityAt, e.crowded = max(1, capacity), now, shared(e.address, err)
+	p.reviewHealthLocked(now)
+}
+
+// raiseLocked allows one connection more after a minute of success.
+func (e *endpoint) raiseLocked(most int, now time.Time) {
+	if e.capacity == 0 || now.Sub(e.capacityAt) < time.Minute {
+		return
+	}
+	if e.capacity, e.capacityAt = e.capacity+1, now; e.capacity >= most {
+		e.capacity = 0
+	}
+}
 
 // chooseLocked chooses the server of the next connection: of those with the lowest
 // priority that are not barred the one that has the least for its weight. Where all
@@ -87,9 +140,20 @@ func (t *target) chooseLocked(now time.Time, most int) *endpoint {
 	return slices.MinFunc(t.endpoints, func(a, b *endpoint) int { return a.retryAt.Compare(b.retryAt) })
 }
 
-// bestLocked is nil if all are barred.
+// enoughLocked: one of the first n servers works, and has all connections that it
+// takes. The others do not stand in for that.
+func (t *target) enoughLocked(n int) bool {
+	return slices.ContainsFunc(t.endpoints[:n], func(e *endpoint) bool {
+		return e.failures == 0 && e.live > 0 && e.capacity > 0 && e.open >= e.capacity
+	})
+}
+
+// bestLocked is nil if all are barred, or have enough.
 func (t *target) bestLocked(now time.Time, most int) (best *endpoint) {
-	for _, e := range t.endpoints {
+	for i, e := range t.endpoints {
+		if i > 0 && best == nil && e.priority > t.endpoints[i-1].priority && t.enoughLocked(i) {
+			return nil
+		}
 		if len(t.endpoints) > 1 && e.barredLocked(now, most) {
 			continue
 		}
@@ -134,7 +198,7 @@ func (e *endpoint) failedLocked(err *smtp.Error, now time.Time) {
 	}
 	if !now.Before(e.retryAt) { // those that fail together are one
 		e.failures++
-		e.retryAt = now.Add(pause(firstPause, longestPause, e.failures))
+		e.retryAt = now.Add(pause(firstPause, longestPause, e.failures+e.lapses))
 	}
 	e.failure = err
 	e.doubted.Store(true)
@@ -166,6 +230,7 @@ func (p *Pool) endpointWorkedLocked(t *target, e *endpoint, now time.Time) {
 	if e.failures == 0 {
 		return
 	}
+	e.lapses += e.failures
 	e.failures, e.failure, e.since, e.retryAt = 0, nil, time.Time{}, time.Time{}
 	e.doubted.Store(false)
 	t.idle = slices.DeleteFunc(t.idle, func(c *connection) bool {

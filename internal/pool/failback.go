@@ -24,6 +24,10 @@ func (p *Pool) listenLocked(t *target, e *endpoint, now time.Time) {
 		return
 	}
 	silent, again := e.silentLocked(t.patience, now)
+	if silent {
+		p.listenCloselyLocked(e)
+		silent, again = e.silentLocked(t.patience, now)
+	}
 	switch {
 	case silent:
 		e.watched = false
@@ -42,6 +46,8 @@ func (p *Pool) probeLocked(t *target, e *endpoint, now time.Time) {
 	switch {
 	case e.failures == 0 || e.dialling > 0 || e.live > 0 || t.refused != nil:
 		return
+	case !e.bearsProbe(p.config.Connections):
+		return // the end of one of its connections brings us here again
 	case t.line.n == 0 && p.inFlight.Load() == 0 && now.Sub(t.used) > inUse:
 		return
 	case t.failures > 0 && t.deserted():
@@ -56,12 +62,18 @@ func (p *Pool) probeLocked(t *target, e *endpoint, now time.Time) {
 	p.uncountLocked(c)
 }
 
+// bearsProbe: beside those that it has not answered on, a silent server gets one
+// connection more than a pool may open.
+func (e *endpoint) bearsProbe(most int) bool {
+	return e.open < most || e.open == most && e.stranded > 0
+}
+
 // dialledLocked books the end of a dial.
 func (c *connection) dialledLocked() {
 	c.endpoint.dialling--
 	if c.probe {
 		c.target.probing--
-		c.probe = false
+		c.probe, c.trial = false, true
 		c.pool.countLocked(c)
 		return
 	}
@@ -75,7 +87,7 @@ func (c *connection) supersededLocked() bool {
 		return false
 	}
 	for _, e := range c.target.endpoints {
-		if e.priority < c.endpoint.priority && e.failures == 0 && !e.fullLocked(c.pool.config.Connections) {
+		if e.priority < c.endpoint.priority && e.failures == 0 && e.open < c.pool.config.Connections {
 			return true
 		}
 	}
@@ -113,15 +125,23 @@ func (p *Pool) usedLocked() int { return p.open - p.beside }
 func (p *Pool) stayingLocked() int { return p.open - p.beside - p.quitting }
 
 func (p *Pool) uncountLocked(c *connection) {
-	if !c.beside {
-		c.beside = true
-		p.beside++
+	if c.beside {
+		return
+	}
+	c.beside = true
+	p.beside++
+	if c.quitting {
+		p.quitting--
 	}
 }
 
 func (p *Pool) countLocked(c *connection) {
-	if c.beside {
-		c.beside = false
-		p.beside--
+	if !c.beside {
+		return
+	}
+	c.beside = false
+	p.beside--
+	if c.quitting {
+		p.quitting++
 	}
 }

@@ -167,6 +167,13 @@ func (p *Pool) diagnoseLimitsLocked(h *Health, now time.Time) {
 		h.Reason = "the server takes messages slower than they come: " + pace.String()
 		return
 	}
+	for _, e := range p.current.endpoints {
+		if most := p.config.Connections; e.limit(most) < most {
+			h.Condition, h.Cause = Degraded, CauseConnections
+			h.Reason = fmt.Sprintf("%s takes %d of %d connections: %s", e.address, e.capacity, most, words(e.crowded))
+			return
+		}
+	}
 	if p.capacity < p.config.Connections {
 		h.Condition, h.Cause = Degraded, CauseConnections
 		h.Reason = fmt.Sprintf("%d of %d connections are used: %s", p.capacity, p.config.Connections, p.learned.ConnectionsReason)

@@ -11,7 +11,9 @@ import (
 // Conn is what a pool needs of a connection; *smtp.Conn fits. MailReplied of a
 // transaction is called before its Done, both from within Stream. A method
 // MaxTransactions() int, if it has one, is asked after the dial how many
-// transactions the server takes on a connection; 0 means unknown.
+// transactions the server takes on a connection; 0 means unknown. A method
+// Heard() time.Time, if it has one, tells when the server last gave a reply, and is
+// asked by any goroutine before the server is taken for silent.
 type Conn interface {
 	Stream(ctx context.Context, next func(ahead bool) *smtp.Transaction) error
 	Authenticate(ctx context.Context) error

@@ -27,10 +27,13 @@ func (p *Pool) beginLoginLocked(c *connection) bool {
 // one if c came to an end without an answer.
 func (p *Pool) endLoginLocked(c *connection) {
 	c.loggingIn = false
-	t := c.target
-	if t.login != c {
-		return
+	if c.target.login == c {
+		p.openGateLocked(c.target)
 	}
+}
+
+// openGateLocked ends the turn of the connection that tries the credentials.
+func (p *Pool) openGateLocked(t *target) {
 	t.login = nil
 	n := len(t.gated)
 	if !t.proven {
@@ -54,7 +57,11 @@ func (c *connection) checkLogin() {
 		p.tellLocked(func() { p.config.OnProven(key) })
 	}
 	c.target.proven = true
-	p.workedLocked(c, time.Now())
+	if now := time.Now(); c.inFlight > 0 && len(c.target.endpoints) > 1 {
+		p.targetWorkedLocked(c.target, now) // what is in flight tells of the server
+	} else {
+		p.workedLocked(c, now)
+	}
 	p.endLoginLocked(c)
 }
 

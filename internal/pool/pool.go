@@ -19,7 +19,7 @@ type Config struct {
 	MaxLifetime           time.Duration // of a connection, give or take 10 %; default no limit
 	MaxWaiting            int           // messages in line; default 100,000
 	MinIdle               int           // connections of the latest target kept open and logged in; default 0
-	MaxTries              int           // of a message that was not sent, on fresh connections; default 3
+	MaxTries              int           // of a message that was not sent, on fresh connections, for each server; default 3
 
 	// Limiter is asked before each message; nil limits nothing.
 	Limiter *limit.Limiter
@@ -90,8 +90,8 @@ type Pool struct {
 	arrivals    uint64
 	waiting     int
 
-	open, quitting int // slots in use, and those of them about to be freed
-	beside         int // slots in use that do not count, and are not about to be freed
+	open, quitting int // slots in use, and those that count and are about to be freed
+	beside         int // slots in use that do not count
 	starving       int // targets without any connection for want of room
 	capacity       int // what the server lets us have, up to Connections
 	capacityAt     time.Time
@@ -219,7 +219,7 @@ func (p *Pool) enqueueLocked(w *waiter, to Target, now time.Time) error {
 	if err := p.quota.closedLocked(now); err != nil {
 		return err
 	}
-	if p.waiting >= p.config.MaxWaiting {
+	if p.waiting >= p.config.MaxWaiting && w.arrival == 0 {
 		return waitError(to.Server, smtp.ClassBusy, busyError(p.waiting))
 	}
 	if w.target = t; w.arrival == 0 {

@@ -92,6 +92,16 @@ func (p *Pool) probedLocked(w *waiter, r *smtp.Result, now time.Time) {
 	p.dispatchAllLocked(now)
 }
 
+// releaseProbeLocked has another message ask, as w has left a silent server.
+func (p *Pool) releaseProbeLocked(w *waiter, now time.Time) {
+	if p.quota.probe != w {
+		return
+	}
+	p.quota.probe = nil
+	p.blocked = false
+	p.dispatchAllLocked(now)
+}
+
 // reopenLocked opens the gate.
 func (p *Pool) reopenLocked(now time.Time) {
 	if p.quota.strikes == 0 {

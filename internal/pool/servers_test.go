@@ -363,3 +363,157 @@ func TestCloseWithASilentServer(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// That one server takes few connections is no reason to have few to another. A server
+// that stands in does not, as long as a better one works.
+func TestACrowdedServerHoldsUpNoOther(t *testing.T) {
+	for name, priority := range map[string]int{"of its priority": 0, "of the next": 10} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				first, second := &server{sendTime: time.Second}, &server{sendTime: time.Second}
+				first.dialErr = func(int) error {
+					if first.saw().open > 2 {
+						return refusal(smtp.ClassConnectionLimit, 421)
+					}
+					return nil
+				}
+				to := farm(0, first, second)
+				to.Others[0].Priority = priority
+				p := pool.New(pool.Config{Connections: 8})
+				stream(t, p, to, 20, 30*time.Second)
+				before := second.got()
+				stream(t, p, to, 20, 20*time.Second)
+				if h := p.Health(); h.Cause != pool.CauseConnections || h.Condition != pool.Degraded {
+					t.Errorf("%+v", h)
+				}
+				if took := second.got() - before; priority == 0 && took < 100 || priority > 0 && took > 15 {
+					t.Errorf("the second took %d messages in 20 s", took)
+				}
+				closed(t, p, first)
+				closed(t, p, second)
+			})
+		})
+	}
+}
+
+// A server that lets in and then drops is tried ever more rarely, and holds up nobody.
+func TestAFlappingServerIsAskedEverMoreRarely(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := &server{auth: true, sendTime: 100 * time.Millisecond}, &server{auth: true, sendTime: 100 * time.Millisecond}
+		first.verdict = func(*fakeConn, int, *smtp.Transaction) *smtp.Result { return broken(errCut) }
+		p := pool.New(pool.Config{MinIdle: 2})
+		if n := stream(t, p, farm(0, first, second), 5, 10*time.Minute); n < 25_000 {
+			t.Errorf("%d messages in 10 min", n)
+		}
+		if n := first.saw().dials; n > 200 {
+			t.Errorf("%d dials to a server that drops", n)
+		}
+		closed(t, p, first)
+		closed(t, p, second)
+	})
+}
+
+// One that lets in and then says nothing is not asked by more and more connections.
+func TestProbesOfASilentServerDoNotAddUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := &server{sendTime: 100 * time.Millisecond}, &server{sendTime: 100 * time.Millisecond}
+		p := pool.New(pool.Config{Connections: 3})
+		speak := first.mute()
+		stream(t, p, farm(10*time.Second, first, second), 10, 4*time.Minute)
+		if n := first.saw().most; n > 4 {
+			t.Errorf("%d connections", n)
+		}
+		if err := p.Check(); err != nil {
+			t.Error(err)
+		}
+		speak()
+		pass(time.Minute)
+		if err := p.Check(); err != nil {
+			t.Error(err)
+		}
+		closed(t, p, first)
+		closed(t, p, second)
+	})
+}
+
+// A message that leaves a silent server has its place in line, full or not.
+func TestAFullLineTakesBackWhatASilentServerHad(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := &server{}, &server{}
+		first.mute()
+		p := pool.New(pool.Config{Connections: 1, MaxWaiting: 1})
+		p.SetWithdraw(func(*smtp.Transaction) bool { return true })
+		to := farm(10*time.Second, first, second)
+		var group sync.WaitGroup
+		for range 2 { // the first is on its way when the second comes
+			group.Go(func() {
+				if _, _, err := p.Send(t.Context(), to, mail("x")); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		group.Wait()
+		if order := second.saw().order; len(order) != 2 {
+			t.Errorf("%v", order)
+		}
+		first.mu.Lock()
+		close(first.silent)
+		first.silent = nil
+		first.mu.Unlock()
+		pass(time.Minute)
+		closed(t, p, first)
+		closed(t, p, second)
+	})
+}
+
+// The message that asks whether an allowance is renewed leaves a silent server like
+// any other, and does not keep the account closed from there.
+func TestASilentServerDoesNotKeepAnAllowanceClosed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := &server{}, &server{}
+		first.verdict = func(_ *fakeConn, n int, _ *smtp.Transaction) *smtp.Result {
+			if n == 1 {
+				return &smtp.Result{Err: refusal(smtp.ClassQuota, 452)}
+			}
+			return nil
+		}
+		p := pool.New(pool.Config{})
+		p.SetWithdraw(func(*smtp.Transaction) bool { return true })
+		to := farm(10*time.Second, first, second)
+		if _, _, err := p.Send(t.Context(), to, mail("x")); !errors.Is(err, smtp.ClassQuota) {
+			t.Error(err)
+		}
+		pass(6 * time.Minute)
+		speak := first.mute()
+		began := time.Now()
+		noErrors(t, crowd(p, to, 10))
+		if took := time.Since(began); took > 15*time.Second {
+			t.Errorf("took %v", took)
+		}
+		speak()
+		pass(time.Minute)
+		closed(t, p, first)
+		closed(t, p, second)
+	})
+}
+
+// A login that hangs at one server does not keep the gate shut for the others.
+func TestALoginThatHangsHoldsUpNoOtherServer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := &server{auth: true, loginTime: time.Hour}, &server{auth: true}
+		p := pool.New(pool.Config{})
+		p.SetWithdraw(func(*smtp.Transaction) bool { return true })
+		began := time.Now()
+		noErrors(t, crowd(p, farm(10*time.Second, first, second), 10))
+		if took := time.Since(began); took > 15*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if err := p.Check(); err != nil {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_ = p.Close(ctx)
+	})
+}

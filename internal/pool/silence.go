@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -27,8 +28,13 @@ type watch struct {
 func (w *watch) await(m *waiter, answer bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if m.awaits == answer || w.stranded {
-		m.awaits = answer
+	if m.awaits == answer {
+		return
+	}
+	if w.stranded {
+		if m.awaits = answer; answer {
+			m.goAway()
+		}
 		return
 	}
 	m.awaits = answer
@@ -72,10 +78,20 @@ func (w *waiter) progressed(octets int64) {
 	if !w.inMemory() {
 		w.conn.watch.await(w, false)
 	}
-	if w.item.Progress != nil {
+	if w.item.Progress == nil {
+		return
+	}
+	w.going.Lock()
+	defer w.going.Unlock()
+	if !w.gone() {
 		w.item.Progress(octets)
 	}
 }
+
+// gone: the message has left its server. w.going is held.
+func (w *waiter) gone() bool { return w.claim.Load() == claimWithdrawn }
+
+var errGone = errors.New("the message went to another server")
 
 // inMemory: its content can be read by two at a time, and never lets wait.
 func (w *waiter) inMemory() bool {
@@ -87,8 +103,15 @@ func (w *waiter) inMemory() bool {
 }
 
 // commit is Item.Commit, during which it is not the server that lets wait.
+// One that has left is not asked for here: another server's turn may have come.
 func (w *waiter) commit() error {
+	w.going.Lock()
+	if w.gone() {
+		w.going.Unlock()
+		return errGone
+	}
 	w.conn.watch.await(w, false)
+	w.going.Unlock()
 	defer w.conn.watch.await(w, true)
 	return w.item.Commit()
 }
@@ -135,23 +158,26 @@ func (p *Pool) answered(c *connection) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c.watch.mu.Lock()
-	stranded := c.watch.stranded
-	if stranded {
-		c.watch.stranded = false
-		c.endpoint.flying.Add(c.watch.awaited())
+	p.unstrandLocked(c, now)
+	if c.authErr == nil {
+		p.workedLocked(c, now)
+		c.endpoint.lapses, c.endpoint.losses = 0, 0
 	}
-	c.watch.mu.Unlock()
-	if stranded && !c.quitting {
+	p.dispatchLocked(c.target, now)
+}
+
+// unstrandLocked takes a connection back into the count on which the server has
+// spoken again.
+func (p *Pool) unstrandLocked(c *connection, now time.Time) {
+	if !c.watch.unstrand(c.endpoint, now) {
+		return
+	}
+	p.countLocked(c)
+	if !c.quitting {
 		c.endpoint.stranded--
 		c.endpoint.live++
 		c.target.live++
-		p.countLocked(c)
 	}
-	if c.authErr == nil {
-		p.workedLocked(c, now)
-	}
-	p.dispatchLocked(c.target, now)
 }
 
 // silentLocked reports whether a server has said nothing for too long; if not,
@@ -164,18 +190,35 @@ func (e *endpoint) silentLocked(patience time.Duration, now time.Time) (silent b
 	return !now.Before(deadline), deadline
 }
 
+// listenCloselyLocked asks the connections when they last read a reply: those to
+// single recipients, or to the steps of a login, are told to nobody.
+func (p *Pool) listenCloselyLocked(e *endpoint) {
+	for c := range p.connections {
+		if c.endpoint != e || c.conn == nil {
+			continue
+		}
+		if said, ok := c.conn.(interface{ Heard() time.Time }); ok {
+			e.heard.Store(max(e.heard.Load(), said.Heard().UnixNano()))
+		}
+	}
+}
+
 // strandLocked gives a silent server up, for now.
 func (p *Pool) strandLocked(t *target, e *endpoint, now time.Time) {
 	for c := range p.connections {
-		if c.endpoint != e || c.quitting || c.conn == nil || !c.watch.strand() {
+		if c.endpoint != e || !c.watch.strand(e) {
 			continue
 		}
-		e.stranded++
-		e.live--
-		t.live--
 		p.uncountLocked(c)
+		if !c.quitting {
+			e.stranded++
+			e.live--
+			t.live--
+		}
+		if t.login == c {
+			p.openGateLocked(t) // others may try the credentials elsewhere
+		}
 	}
-	e.flying.Store(0)
 	e.failedLocked(&smtp.Error{Server: e.address, Phase: smtp.PhaseWaiting, Class: smtp.ClassTimeout, Err: silence(t.patience)}, now)
 	for _, c := range slices.Clone(t.idle) {
 		if c.endpoint == e {
@@ -188,20 +231,48 @@ func (p *Pool) strandLocked(t *target, e *endpoint, now time.Time) {
 }
 
 // strand tells the messages on a busy connection that they had better leave.
-func (w *watch) strand() bool {
+func (w *watch) strand(e *endpoint) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.messages) == 0 || w.stranded {
 		return false
 	}
+	e.flying.Add(-w.awaited())
 	w.stranded = true
 	for _, m := range w.messages {
-		select {
-		case m.away <- struct{}{}:
-		default:
-		}
+		m.goAway()
 	}
 	return true
+}
+
+// unstrand reports whether it was stranded.
+func (w *watch) unstrand(e *endpoint, now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.stranded {
+		return false
+	}
+	w.stranded = false
+	if n := w.awaited(); n > 0 {
+		e.heard.Store(now.UnixNano())
+		e.flying.Add(n)
+	}
+	return true
+}
+
+// mayLeave: m waits for the server, which is silent, and for nothing of ours.
+func (w *watch) mayLeave(m *waiter) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stranded && m.awaits
+}
+
+// goAway has the caller of w look whether it can leave.
+func (w *waiter) goAway() {
+	select {
+	case w.away <- struct{}{}:
+	default:
+	}
 }
 
 // moved is the error of a stay that ended because the server fell silent: the
@@ -213,23 +284,23 @@ func (moved) Error() string { return "the server fell silent" }
 // leave takes the message back from a silent server, if it has certainly not been
 // sent.
 func (w *waiter) leave() (moved, Waited, bool) {
+	w.going.Lock()
+	defer w.going.Unlock()
 	p := w.pool
 	p.mu.Lock()
-	if w.state != handedOut || w.steady || !w.inMemory() || !w.conn.watch.isStranded() {
-		p.mu.Unlock()
-		return 0, Waited{}, false
-	}
-	w.leaving = true // no further try of this one
+	stays := w.state != handedOut || w.over || w.steady || !w.inMemory() || !w.conn.watch.mayLeave(w)
 	tx, place, waited := w.tx, w.arrival, w.waited
 	p.mu.Unlock()
-	if p.withdraw(tx) && w.claim.CompareAndSwap(claimOpen, claimWithdrawn) {
-		p.count.repeated.Add(1)
-		return moved(place), waited, true
+	if stays || !p.withdraw(tx) {
+		return 0, Waited{}, false
 	}
+	w.claim.Store(claimWithdrawn)
 	p.mu.Lock()
-	w.leaving = false
+	w.leaving = true // no further try of this one
+	p.releaseProbeLocked(w, time.Now())
 	p.mu.Unlock()
-	return 0, Waited{}, false
+	p.count.repeated.Add(1)
+	return moved(place), waited, true
 }
 
 // silence is how long a server has said nothing.

@@ -31,6 +31,7 @@ func (c *connection) next(ahead bool) *smtp.Transaction {
 	c.period++
 	p.inFlight.Add(1)
 	p.raiseLocked(now)
+	c.endpoint.raiseLocked(p.config.Connections, now)
 	p.dispatchLocked(c.target, now)
 	if w.item.Pulled != nil {
 		w.item.Pulled()
@@ -40,6 +41,10 @@ func (c *connection) next(ahead bool) *smtp.Transaction {
 
 func (p *Pool) pullLocked(c *connection, ahead bool, now time.Time) (*waiter, limit.Slot) {
 	t := c.target
+	if ahead && c.watch.isStranded() {
+		return nil, limit.Slot{}
+	}
+	p.unstrandLocked(c, now) // what was in flight has ended, and the connection has not
 	if c.quitting || p.wornLocked(c, now) {
 		return nil, limit.Slot{}
 	}
@@ -133,6 +138,7 @@ func (c *connection) proved() {
 	defer c.pool.mu.Unlock()
 	if c.authErr == nil {
 		c.pool.workedLocked(c, time.Now())
+		c.endpoint.lapses, c.endpoint.losses = 0, 0
 	}
 }
 
@@ -153,15 +159,16 @@ func (c *connection) troubled(w *waiter, r *smtp.Result) (repeated bool) {
 		defer p.mu.Unlock()
 		p.heedLocked(c, r.Err, now)
 	default:
-		if !r.Repeatable {
+		if !r.Repeatable && !c.elsewhere(w, r) {
 			return false
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 	}
-	if !r.Repeatable || !p.repeatLocked(c, w, now) {
+	if !r.Repeatable && !c.elsewhere(w, r) || !p.repeatLocked(c, w, now) {
 		return false
 	}
+	p.uselessServerLocked(c, r.Err, now)
 	if c.retire == stillOpen {
 		c.retire = closedLost
 	}
@@ -190,13 +197,41 @@ func (p *Pool) heedLocked(c *connection, err *smtp.Error, now time.Time) {
 		c.retire = closedLimit
 		// A server that hangs up on an idle client says 421 too: no sign of crowding.
 		if stale := c.rested && c.period == 1; !stale {
-			p.crowd.grewLocked(p.capacity, now)
-			p.lowerLocked(p.capacity-1, err, now)
+			p.crowdedLocked(c, err, now)
 		}
 	case smtp.ClassSessionLimit:
 		c.retire = closedMessages
 		p.limitSessionLocked(c.completed, err, now)
 	}
+}
+
+// elsewhere: to ask this server again at once would be hammering, but another one
+// may take the message.
+func (c *connection) elsewhere(w *waiter, r *smtp.Result) bool {
+	if len(c.target.endpoints) == 1 || r.Outcome != smtp.NotSent || w.item.Content != nil && !w.item.Content.Replayable() {
+		return false
+	}
+	switch r.Err.Class {
+	case smtp.ClassTimeout, smtp.ClassConnectionLimit, smtp.ClassAuthTemporary:
+		return true
+	}
+	return refusedLogin(r.Err) && r.Err.Class != smtp.ClassAuth
+}
+
+// uselessServerLocked counts a fresh connection that failed its first message as a
+// failure of the server, if there are others: before the message is dispatched again.
+// One that had a rest may have been too old; but not one after the other.
+func (p *Pool) uselessServerLocked(c *connection, err *smtp.Error, now time.Time) {
+	e := c.endpoint
+	if len(c.target.endpoints) == 1 || c.completed > 0 {
+		return
+	}
+	if c.rested {
+		if e.losses++; e.losses < p.config.MaxTries {
+			return
+		}
+	}
+	e.failedLocked(shared(e.address, err), now)
 }
 
 // repeatLocked says whether w may try another connection. On one that had been
@@ -210,6 +245,9 @@ func (p *Pool) repeatLocked(c *connection, w *waiter, now time.Time) bool {
 		w.spared++
 		return true
 	}
+	if c.trial {
+		return true // the message was not at stake, but for the sake of the server
+	}
 	w.tries++
-	return w.tries < p.config.MaxTries
+	return w.tries < p.config.MaxTries*len(c.target.endpoints)
 }

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,9 @@ type waiter struct {
 	finished func(*smtp.Result)
 	wrote    func(octets int64) // the transaction's Progress, where a server is watched
 	away     chan struct{}      // its server is silent: see leave
+
+	going sync.Mutex // held while it leaves; Pool.mu is locked after it
+	over  bool       // its try has an outcome; written under going or Pool.mu, read under both
 
 	// Guarded by Pool.mu.
 	prev, next *waiter
@@ -72,6 +76,7 @@ func (p *Pool) newWaiter(item Item) *waiter {
 
 // renew makes the transaction of the next try: one is used only once.
 func (w *waiter) renew() {
+	w.over = false
 	w.tx = &smtp.Transaction{
 		Envelope:       w.item.Envelope,
 		Content:        w.item.Content,
@@ -194,6 +199,9 @@ func (w *waiter) mailReplied() {
 // Only now does the rate slot begin to expire: some servers count a message at
 // MAIL, some each recipient, some at the end of the content.
 func (w *waiter) done(r *smtp.Result) {
+	w.going.Lock() // it may be leaving
+	w.over = true
+	w.going.Unlock()
 	if w.slot != (limit.Slot{}) {
 		if r.Started.IsZero() {
 			w.slot.Cancel(time.Now())

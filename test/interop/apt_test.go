@@ -12,8 +12,9 @@ import (
 // apt downloads packages of one Debian release, whatever the machine's own is,
 // into a folder of its own.
 type apt struct {
-	dir string
-	mu  sync.Mutex // one apt-get at a time
+	dir   string
+	mu    sync.Mutex        // one apt-get at a time; guards the map
+	plans map[string]string // by the packages asked for
 }
 
 // release is the Debian whose servers are tried. Debian 12 will not do: its
@@ -31,7 +32,7 @@ func newApt(t *testing.T, release string) *apt {
 	if err != nil {
 		cache = os.TempDir()
 	}
-	a := &apt{dir: filepath.Join(cache, "kaizen-interop", release)}
+	a := &apt{dir: filepath.Join(cache, "kaizen-interop", release), plans: map[string]string{}}
 	for _, dir := range []string{"lists/partial", "archives/partial", "none"} {
 		must(t, os.MkdirAll(filepath.Join(a.dir, dir), 0o755))
 	}
@@ -58,6 +59,10 @@ func (a *apt) download(t *testing.T, w *workshop, packages []string) (plan strin
 	t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	asked := strings.Join(packages, " ")
+	if plan, known := a.plans[asked]; known {
+		return plan
+	}
 	install := append([]string{"install", "-y", "-q", "--no-install-recommends"}, packages...)
 	if _, err := a.get(w, append(install, "--download-only")...); err != nil {
 		if said, err := a.get(w, "update", "-q"); err != nil {
@@ -71,6 +76,7 @@ func (a *apt) download(t *testing.T, w *workshop, packages []string) (plan strin
 	if err != nil {
 		t.Fatalf("%v\n%s", err, plan)
 	}
+	a.plans[asked] = plan
 	return plan
 }
 

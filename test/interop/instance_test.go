@@ -33,6 +33,8 @@ type instance struct {
 	knobs    knobs
 	logs     []string // files
 	stop     func(t *testing.T)
+	root     string             // folder in which all its processes have their root; empty: they have the machine's
+	again    func(t *testing.T) // starts it once more, on the same ports; nil if that was never needed
 	// listenAlso has it serve a UNIX socket, too; nil if it cannot.
 	listenAlso func(t *testing.T, socket string)
 	// complaints are what the log must not have.

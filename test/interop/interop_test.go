@@ -1,7 +1,8 @@
 // Package interop_test sends with the program and the library to real mail
 // servers and compares what arrived, octet for octet, with what was sent. It
 // writes what it found into docs/interop.md. It also goes through real proxies, over
-// a UNIX socket, and resumes TLS sessions of servers that use OpenSSL and Node.js.
+// a UNIX socket, resumes TLS sessions of servers that use OpenSSL and Node.js, and
+// takes the first of two servers away while mail goes out.
 //
 // The servers run on the loopback interface, those of Debian each in a root
 // folder of its own, made of its packages alone: nothing is installed, and the

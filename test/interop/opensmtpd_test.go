@@ -24,7 +24,7 @@ func startOpenSMTPD(t *testing.T, w *workshop, l limits) *instance {
 	must(t, os.Chmod(d.path("usr/sbin/smtpctl"), 0o755|os.ModeSetgid))
 	smtpd := spawn(t, d.path("var/log"), d.root, "/usr/sbin/smtpd", "-d")
 	return &instance{
-		version: d.versions["opensmtpd"], plain: loopback(plain), implicit: loopback(implicit),
+		version: d.versions["opensmtpd"], plain: loopback(plain), implicit: loopback(implicit), root: d.root,
 		mailbox:    map[string]string{"bob": d.path("home/bob/Maildir"), "eve": d.path("home/eve/Maildir")},
 		spool:      []string{d.path("var/spool/smtpd/incoming"), d.path("var/spool/smtpd/queue")},
 		trace:      []string{"Return-Path", "Delivered-To", "Received"},

@@ -12,6 +12,45 @@ import (
 func startPostfix(t *testing.T, w *workshop, l limits) *instance {
 	d := unpackDebian(t, w, "postfix", "dovecot-core")
 	plain, implicit := freePort(t), freePort(t)
+	configurePostfix(t, d, l, plain, implicit)
+	p := &postfix{root: d}
+	p.start(t)
+	return &instance{
+		version: d.versions["postfix"], plain: loopback(plain), implicit: loopback(implicit), root: d.root,
+		mailbox: map[string]string{"bob": d.path("home/bob/Maildir"), "eve": d.path("home/eve/Maildir")},
+		spool:   []string{d.path("var/spool/postfix/incoming"), d.path("var/spool/postfix/active"), d.path("var/spool/postfix/deferred")},
+		trace:   []string{"Return-Path", "X-Original-To", "Delivered-To", "Received"},
+		lf:      true,
+		knobs:   knobs{connections: true},
+		logs:    []string{d.path("var/log/postfix.log"), p.master.log, p.dovecot.log},
+		complaints: `improper command pipelining|bare <LF>|lost connection after|timeout after|too many errors|` +
+			`non-SMTP command|SSL_accept error|panic:|fatal:`,
+		pardoned: "lost connection after AUTH", // with the wrong password
+		stop:     p.stop,
+		again:    p.start,
+	}
+}
+
+// postfix is the two that run.
+type postfix struct {
+	root            *debian
+	master, dovecot *process
+}
+
+func (p *postfix) start(t *testing.T) {
+	logs := p.root.path("var/log")
+	p.dovecot = spawn(t, logs, p.root.root, "/usr/sbin/dovecot", "-F", "-c", "/etc/dovecot/interop.conf")
+	p.master = spawn(t, logs, p.root.root, "/usr/lib/postfix/sbin/master", "-d")
+}
+
+// stop does what "postfix stop" does.
+func (p *postfix) stop(t *testing.T) {
+	p.master.stop(t)
+	p.dovecot.stop(t)
+}
+
+func configurePostfix(t *testing.T, d *debian, l limits, plain, implicit int) {
+	t.Helper()
 	d.write(t, "etc/postfix/main.cf", postfixMain(l), 0o644)
 	d.write(t, "etc/postfix/master.cf", postfixMaster(plain, implicit), 0o644)
 	d.write(t, "etc/postfix/virtual", "bob@example.net bob/Maildir/\neve@example.net eve/Maildir/\n", 0o644)
@@ -22,22 +61,6 @@ func startPostfix(t *testing.T, w *workshop, l limits) *instance {
 	}
 	d.own(t, 20101, "var/lib/postfix", "var/spool/postfix/maildrop", "var/spool/postfix/public")
 	d.own(t, 0, "var/spool/postfix/pid", "run/dovecot")
-
-	dovecot := spawn(t, d.path("var/log"), d.root, "/usr/sbin/dovecot", "-F", "-c", "/etc/dovecot/interop.conf")
-	postfix := spawn(t, d.path("var/log"), d.root, "/usr/lib/postfix/sbin/master", "-d")
-	return &instance{
-		version: d.versions["postfix"], plain: loopback(plain), implicit: loopback(implicit),
-		mailbox: map[string]string{"bob": d.path("home/bob/Maildir"), "eve": d.path("home/eve/Maildir")},
-		spool:   []string{d.path("var/spool/postfix/incoming"), d.path("var/spool/postfix/active"), d.path("var/spool/postfix/deferred")},
-		trace:   []string{"Return-Path", "X-Original-To", "Delivered-To", "Received"},
-		lf:      true,
-		knobs:   knobs{connections: true},
-		logs:    []string{d.path("var/log/postfix.log"), postfix.log, dovecot.log},
-		complaints: `improper command pipelining|bare <LF>|lost connection after|timeout after|too many errors|` +
-			`non-SMTP command|SSL_accept error|panic:|fatal:`,
-		pardoned: "lost connection after AUTH", // with the wrong password
-		stop:     func(t *testing.T) { postfix.stop(t); dovecot.stop(t) },
-	}
 }
 
 func postfixMain(l limits) string {

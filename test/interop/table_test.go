@@ -32,6 +32,8 @@ What arrived is compared octet by octet with what was sent, but for the trace fi
 The program and the library log in with the best mechanism offered; the others are tried one by one further down, where only what a server has on some link is listed.
 
 LMTP is tried apart, with Dovecot of the same Debian, over TCP, STARTTLS and a UNIX socket, and with go-smtp's server: an unknown mailbox and a full one among good ones, at every level, by DATA and BDAT. Each recipient must be told the reply to its own copy, and the good ones must have it once.
+
+Accounts of several servers are tried apart, too: Postfix is stopped, killed and frozen in the middle of 300 messages a second, sent directly and from a queue, with a second Postfix or OpenSMTPD to stand in; see [servers.md](servers.md#measured).
 `
 
 // page is the text of docs/interop.md while it is written.

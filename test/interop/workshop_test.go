@@ -61,6 +61,12 @@ func newWorkshop(t *testing.T) *workshop {
 	return w
 }
 
+// apart is the same workshop with root folders of its own: for a second server of the
+// same kind.
+func (w *workshop) apart() *workshop {
+	return &workshop{dir: w.dir, apt: w.apt, program: w.program, caFile: w.caFile, cert: w.cert, key: w.key, roots: w.roots, unpacked: map[string]*debian{}}
+}
+
 // certify makes a certificate for the loopback interface that is its own authority.
 func (w *workshop) certify(t *testing.T) {
 	t.Helper()
