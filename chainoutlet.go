@@ -98,12 +98,16 @@ func (l *link) room(depth, own int) (r delivery.Room, down bool) {
 func (o *chainOutlet) Send(ctx context.Context, m delivery.Message) delivery.Result {
 	links, alone, err := o.only(ctx, m.Job)
 	if err != nil {
-		return rest(delivery.Result{Tried: len(m.To)}, err)
+		return alone.rest(delivery.Result{Tried: len(m.To)}, err)
 	}
-	r := (&passage{ctx: ctx, message: m}).along(links)
-	if alone != "" && r.Last == nil && r.Err != nil {
-		return rest(r, fmt.Errorf("it may have been sent through %s, so no other account takes it: %w", alone, r.Err))
+	t := passage{ctx: ctx, message: m}
+	r := t.along(links)
+	if alone.account == "" || t.done || r.Last != nil {
+		return r
 	}
+	r = alone.rest(r, fmt.Errorf("%s: %w", onlyThrough(alone.account), r.Err))
+	room, _ := links[0].room(1, 0)
+	r.Stopped = room.Stopped
 	return r
 }
 
@@ -116,6 +120,8 @@ func (t *passage) along(links []link) delivery.Result {
 		switch {
 		case room.Err != nil:
 			t.pass(l.name, room.Err)
+		case down && room.Messages == 0 && len(links) == 1: // in doubt: it would hold up those whom others serve
+			t.pass(l.name, errBeingAsked)
 		case down && room.Messages == 0: // another message asks
 			later = append(later, l)
 		default:
@@ -132,6 +138,8 @@ func (t *passage) along(links []link) delivery.Result {
 	}
 	return t.end()
 }
+
+var errBeingAsked = errors.New("it is down, and another message finds out whether it still is")
 
 // passage is one job on its way, account by account.
 type passage struct {

@@ -64,6 +64,10 @@ func single(parts []routing.Part) error {
 // putParts puts a job for each part.
 func (c *Client) putParts(ctx context.Context, whole *Prepared, parts []routing.Part, o EnqueueOptions) ([]QueuedPart, error) {
 	now := time.Now()
+	sum, err := wholePrint(whole, parts, o.Key)
+	if err != nil {
+		return nil, queueError(parts[0].Account, err)
+	}
 	jobs := make([]queue.Submission, len(parts))
 	for i, part := range parts {
 		p := *whole
@@ -73,6 +77,7 @@ func (c *Client) putParts(ctx context.Context, whole *Prepared, parts []routing.
 			return nil, queueError(part.Account, err)
 		}
 		defer done() // when all are put
+		s.Print = append(s.Print, sum...)
 		if jobs[i] = s; c.config.OnJob != nil {
 			defer c.announcements.begin(part.Account, now)()
 		}
@@ -89,4 +94,13 @@ func (c *Client) putParts(ctx context.Context, whole *Prepared, parts []routing.
 		}
 	}
 	return queued, nil
+}
+
+// wholePrint is what is added to the fingerprints of several parts, so that another
+// message of the same key is found out also where one of its parts is the same.
+func wholePrint(whole *Prepared, parts []routing.Part, key string) ([]byte, error) {
+	if key == "" || len(parts) < 2 {
+		return nil, nil
+	}
+	return fingerprint(whole)
 }

@@ -29,7 +29,7 @@ func (c *Client) parts(account string, p *Prepared, tags []string, key string) (
 	}
 	parts, err := c.config.Router.Route(routing.Message{Envelope: &p.Envelope, Tags: tags, Key: key})
 	if err == nil {
-		err = completePartition(parts, len(p.Envelope.To))
+		parts, err = completePartition(parts, len(p.Envelope.To))
 	}
 	if err == nil {
 		return parts, nil
@@ -49,26 +49,30 @@ func everyPlace(n int) []int {
 	return places
 }
 
-// completePartition fails unless each of n recipients is in exactly one part.
-func completePartition(parts []routing.Part, n int) error {
+// completePartition fails unless each of n recipients is in exactly one part. The
+// accounts are written as lanes are called.
+func completePartition(given []routing.Part, n int) (parts []routing.Part, err error) {
 	seen := make([]bool, n)
-	for _, p := range parts {
-		if _, err := routing.ParseChain(p.Account); err != nil {
-			return err
+	for _, p := range given {
+		chain, err := routing.ParseChain(p.Account)
+		if err != nil {
+			return nil, err
 		}
+		p.Account = chain.String()
+		parts = append(parts, p)
 		for _, place := range p.Recipients {
 			if place < 0 || place >= n || seen[place] {
-				return fmt.Errorf("the router gave recipient %d of %d twice, or it is none", place+1, n)
+				return nil, fmt.Errorf("the router gave recipient %d of %d twice, or it is none", place+1, n)
 			}
 			seen[place] = true
 		}
 	}
 	for place, done := range seen {
 		if !done {
-			return fmt.Errorf("the router gave no account for recipient %d", place+1)
+			return nil, fmt.Errorf("the router gave no account for recipient %d", place+1)
 		}
 	}
-	return nil
+	return parts, nil
 }
 
 // divisible tells why a message cannot go in these parts.

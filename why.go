@@ -2,6 +2,7 @@ package kaizen
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kaizenmail/kaizen/queue"
@@ -73,10 +74,17 @@ func (s *Situation) Job(d *queue.Details) Why {
 	if w, ok := s.nobodySends(d.Lane, "'kaizen queue move --to-account OTHER "+d.ID.String()+"' gives it to another account"); ok {
 		return w
 	}
+	lane := d.Lane
+	if account := onlyOf(d); account != "" {
+		if w, ok := s.doubtStands(d, account); ok {
+			return w
+		}
+		lane = account
+	}
 	if w, ok := s.early(d); ok {
 		return w
 	}
-	return s.line(d.Lane, d.Ahead, d.State == queue.Active)
+	return s.line(lane, d.Ahead, d.State == queue.Active)
 }
 
 // Account tells what the jobs of an account wait for.
@@ -168,9 +176,13 @@ func (s *Situation) unusable(account string) (Why, bool) {
 }
 
 func (s *Situation) stopped(account string, h *Health) Why {
-	return Why{Code: WhyStopped, Since: h.Since,
+	w := Why{Code: WhyStopped, Since: h.Since,
 		Sentence: "account " + account + " has stopped" + since(s.clock(h.Since)) + because(orElse(h.Reason, "the login was refused")),
 		Advice:   "'kaizen account password " + account + "' changes the password ('kaizen account login " + account + "' where there is none but OAuth 2); if it was right, 'kaizen account test " + account + "' lets it be used again"}
+	if strings.HasPrefix(h.Server, "sendmail:") {
+		w.Advice = "mend the configuration of the command itself; then 'kaizen account resume " + account + "' lets it be used again"
+	}
+	return w
 }
 
 // noneIsDue is for an account all of whose jobs wait for their time.

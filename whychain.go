@@ -1,9 +1,11 @@
 package kaizen
 
 import (
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/kaizenmail/kaizen/queue"
 	routing "github.com/kaizenmail/kaizen/route"
 )
 
@@ -47,6 +49,32 @@ func (s *Situation) chainStands(lane string, chain routing.Chain, move string) (
 	}
 	whole.Sentence = "none of " + lane + " can send: " + strings.Join(reasons, "; ")
 	return whole, true
+}
+
+// onlyOf is the account of a chain that alone may send a job, as it may have done so
+// already; empty if any may.
+func onlyOf(d *queue.Details) string {
+	chain := members(d.Lane)
+	if account := mayHaveSent(d).account; openInDoubt(&d.Job) && slices.Contains(chain, account) {
+		return account
+	}
+	return ""
+}
+
+// doubtStands is why a job cannot go that is for one account of its chain alone.
+func (s *Situation) doubtStands(d *queue.Details, account string) (Why, bool) {
+	other := "'kaizen queue move --to-account OTHER " + d.ID.String() + "' has another account send it, which may be for the second time"
+	w, ok := s.accountStands(account, other)
+	if !ok {
+		if w, ok = s.blocked(account, 0); !ok {
+			return Why{}, false
+		}
+	}
+	w.Sentence = onlyThrough(account) + ": " + w.Sentence
+	if !strings.Contains(w.Advice, other) {
+		w.Advice = strings.TrimPrefix(w.Advice+"; or "+other, "; or ")
+	}
+	return w, true
 }
 
 // via is the account of a chain that its jobs go through now, and why it is not one

@@ -49,9 +49,10 @@ func (e *Entry) implied() map[string]Setting {
 	}
 	from := map[string]string{}
 	values := map[string]string{}
+	found, _ := e.preset()
 	add := func(key, value, preset, standard string) {
 		switch {
-		case value != "" && value == preset:
+		case value != "" && value == preset && found != nil:
 			values[key], from[key] = value, "preset "+e.Provider
 		case value != "":
 			values[key], from[key] = value, fromDefault
@@ -60,7 +61,7 @@ func (e *Entry) implied() map[string]Setting {
 		}
 	}
 	p := new(Preset)
-	if found, _ := e.preset(); found != nil {
+	if found != nil {
 		p = found
 	}
 	limits := p.Limits.Limits()

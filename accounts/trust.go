@@ -119,6 +119,9 @@ func (e *Entry) makeTLS(t *trust, ca, certificate, key []byte) (*tls.Config, err
 
 // keyPair refuses a key that others can read.
 func keyPair(keeper *view, certificate, key []byte) (tls.Certificate, error) {
+	if !bytes.Contains(key, []byte("PRIVATE KEY-----")) {
+		return tls.Certificate{}, errors.New("it holds no private key: name the file of the key, too")
+	}
 	if err := checkPrivate(keeper.path, keeper.info); err != nil {
 		return tls.Certificate{}, err
 	}

@@ -188,6 +188,14 @@ func (a *app) completeAccounts(_ *cobra.Command, args []string, _ string) ([]cob
 	return a.accountNames(), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeLanes completes an argument that names an account or a chain of them.
+func (a *app) completeLanes(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return behindChain(begun, a.accountNames()), cobra.ShellCompDirectiveNoFileComp
+}
+
 // accountNames is for completion, where an error has nobody to read it.
 func (a *app) accountNames() []cobra.Completion {
 	store, err := a.store()

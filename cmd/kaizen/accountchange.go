@@ -120,12 +120,13 @@ func newAccountRemoveCommand(app *app) *cobra.Command {
 // removeAccount also takes the choice of a default back that named it.
 func (a *app) removeAccount(ctx context.Context, store *accounts.Store, name string) error {
 	standard, _ := store.Default()
+	_, wrong := store.Routes() // before
 	if err := store.Remove(ctx, name); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "Removed %s.\n", name)
 	a.warnOfQueued(ctx, name)
-	if _, err := store.Routes(); errors.Is(err, accounts.ErrNotFound) {
+	if _, err := store.Routes(); errors.Is(err, accounts.ErrNotFound) && !errors.Is(wrong, accounts.ErrNotFound) {
 		a.warn("the rules of kaizen.toml name it, and choose no account until that is changed: %v", err)
 	}
 	names, err := store.Names()

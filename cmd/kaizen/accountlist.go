@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/kaizenmail/kaizen"
@@ -77,7 +78,8 @@ func (a *app) listAccounts(asJSON bool) error {
 	}
 	entries, failed := store.Entries()
 	standard, err := store.Default()
-	if _, ok := errors.AsType[*accounts.NoDefaultError](err); err != nil && !ok {
+	_, none := errors.AsType[*accounts.NoDefaultError](err)
+	if told := failed != nil && err != nil && strings.Contains(failed.Error(), err.Error()); err != nil && !none && !told {
 		failed = errors.Join(failed, err)
 	}
 	reports, statuses := make([]accountReport, len(entries)), a.statuses()

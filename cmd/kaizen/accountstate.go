@@ -102,7 +102,7 @@ func (a *app) printStatus(name string, s *kaizen.Status, row func(name, value st
 		row("", "since "+h.Since.Local().Format(time.DateTime))
 	}
 	if h.Stopped() {
-		row("", fmt.Sprintf("%s, 'kaizen account test %s' tries it", a.newCredentials(name), name))
+		row("", a.whenStopped(name))
 	}
 	for _, w := range h.Warnings {
 		row("", a.yellow(w))
@@ -115,13 +115,23 @@ func (a *app) printStatus(name string, s *kaizen.Status, row func(name, value st
 	}
 }
 
-// newCredentials is the command that changes what an account logs in with, and what
-// it does.
-func (a *app) newCredentials(name string) string {
+// whenStopped is what to do if an account has stopped.
+func (a *app) whenStopped(name string) string {
+	change := "'kaizen account password %[1]s' changes the password"
 	if store, err := a.store(); err == nil {
-		if e, err := store.Entry(name); err == nil && e.UsesOAuth() {
-			return fmt.Sprintf("'kaizen account login %s' logs in again", name)
+		e, err := store.Entry(name)
+		switch {
+		case err != nil:
+		case len(e.Sendmail) > 0:
+			return commandStopped(name)
+		case e.UsesOAuth():
+			change = "'kaizen account login %[1]s' logs in again"
 		}
 	}
-	return fmt.Sprintf("'kaizen account password %s' changes the password", name)
+	return fmt.Sprintf(change+", 'kaizen account test %[1]s' tries it", name)
+}
+
+// commandStopped is for an account that hands messages to a command.
+func commandStopped(name string) string {
+	return fmt.Sprintf("mend the configuration of the command itself; then 'kaizen account resume %s' lets programs use it again", name)
 }

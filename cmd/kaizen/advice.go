@@ -21,6 +21,9 @@ func advice(e *smtp.Error) (text, section string) {
 	if text := adviceWithoutServer(e.Server); text != "" {
 		return text, "Commands and folders"
 	}
+	if e.Class == smtp.ClassConnect && e.Phase == smtp.PhaseHello && e.Reply.Permanent() {
+		return "check protocol and port: another kind of server may listen there", "Misunderstandings"
+	}
 	switch e.Class {
 	case smtp.ClassConnect, smtp.ClassTimeout:
 		return "check host and port, and whether a firewall lets them through", "No connection"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/kaizenmail/kaizen/accounts"
 	"github.com/kaizenmail/kaizen/smtp/smtptest"
@@ -31,6 +32,22 @@ func choices() map[string][]string {
 	}
 }
 
+// behindChain are the names that can follow in a chain that was begun.
+func behindChain(begun string, names []cobra.Completion) []cobra.Completion {
+	at := strings.LastIndexByte(begun, '>') + 1
+	if at == 0 {
+		return names
+	}
+	used := strings.Split(begun[:at], ">")
+	var chains []cobra.Completion
+	for _, name := range names {
+		if only, _, _ := strings.Cut(name, "\t"); !slices.Contains(used, only) {
+			chains = append(chains, begun[:at]+name)
+		}
+	}
+	return chains
+}
+
 func providerNames() []string {
 	var names []string
 	for _, p := range accounts.Presets() {
@@ -58,8 +75,8 @@ func completeFlags(app *app, c *cobra.Command) {
 		case f.Value.Type() == "bool":
 			return
 		case f.Name == "account" || f.Name == "to-account":
-			must(c.RegisterFlagCompletionFunc(f.Name, func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-				return app.accountNames(), cobra.ShellCompDirectiveNoFileComp
+			must(c.RegisterFlagCompletionFunc(f.Name, func(_ *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+				return behindChain(begun, app.accountNames()), cobra.ShellCompDirectiveNoFileComp
 			}))
 		case known[f.Name] != nil:
 			directive := cobra.ShellCompDirectiveNoFileComp

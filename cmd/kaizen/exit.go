@@ -188,6 +188,9 @@ func exitCodeOfFile(err error) exitCode {
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return exitIO
 	}
+	if errors.Is(err, fs.ErrPermission) { // as of the files of accounts
+		return exitNoInput
+	}
 	return exitSoftware
 }
 
@@ -198,7 +201,7 @@ func (a *app) report(err error) {
 		fmt.Fprintf(a.stderr, "Try '%s --help'.\n", usage.command)
 	}
 	if name := a.refused(err); name != "" {
-		fmt.Fprintf(a.stderr, "What may help: %s, 'kaizen account test %s' tries it (docs/troubleshooting.md, %q).\n", a.newCredentials(name), name, "Account stopped")
+		fmt.Fprintf(a.stderr, "What may help: %s (docs/troubleshooting.md, %q).\n", a.whenStopped(name), "Account stopped")
 		return
 	}
 	if _, queued := exitCodeOfQueue(err); queued {

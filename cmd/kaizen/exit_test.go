@@ -62,6 +62,7 @@ func TestExitCodes(t *testing.T) {
 		{"no SMTP", &smtp.Error{Class: smtp.ClassProtocol, Reply: permanent}, exitProtocol},
 		{"file missing", &fs.PathError{Op: "open", Path: "x", Err: fs.ErrNotExist}, exitNoInput},
 		{"file unreadable", &fs.PathError{Op: "read", Path: "x", Err: fs.ErrPermission}, exitIO},
+		{"settings unreadable", fmt.Errorf("read kaizen.toml: %w", fs.ErrPermission), exitNoInput},
 		{"anything else", errors.New("surprise"), exitSoftware},
 	}
 	for _, tt := range tests {

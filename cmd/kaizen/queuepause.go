@@ -22,7 +22,7 @@ Chains that the account is a part of go on with their other accounts. To stop on
 pause it by its own name: 'kaizen queue pause "office>backup"'.`,
 		Example:           "  kaizen queue pause office --reason 'the server is moved'",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: app.completeAccounts,
+		ValidArgsFunction: app.completeLanes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return app.withQueue(func(q *mailQueue) error {
 				name, err := q.accountNow(cmd.Context(), cmd, args[0])
@@ -56,7 +56,11 @@ func (q *mailQueue) chainsAround(ctx context.Context, account string) error {
 		l := &stats.Lanes[i]
 		chain, wrong := route.ParseChain(l.Name)
 		if n := l.Count[queue.Queued] + l.Count[queue.Active]; n > 0 && wrong == nil && len(chain) > 1 && slices.Contains(chain, account) {
-			fmt.Fprintf(q.app.stdout, "%s go around it; 'kaizen queue pause %s' stops them too.\n", plural(n, "job")+" of "+printable(l.Name), typed(l.Name))
+			goes, them := "go", "them"
+			if n == 1 {
+				goes, them = "goes", "it"
+			}
+			fmt.Fprintf(q.app.stdout, "%s of %s %s around it; 'kaizen queue pause %s' stops %s too.\n", plural(n, "job"), printable(l.Name), goes, typed(l.Name), them)
 		}
 	}
 	return err
@@ -69,7 +73,7 @@ func newQueueResumeCommand(app *app) *cobra.Command {
 		Long:              "End the pause of an account that 'kaizen queue pause' began.",
 		Example:           "  kaizen queue resume office",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: app.completeAccounts,
+		ValidArgsFunction: app.completeLanes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return app.withQueue(func(q *mailQueue) error {
 				name, err := q.accountNow(cmd.Context(), cmd, args[0])

@@ -25,7 +25,7 @@ func newQueueWhyCommand(app *app) *cobra.Command {
 		Long:              queueWhyLong,
 		Example:           "  kaizen queue why 17\n  kaizen queue why office",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: app.completeAccounts,
+		ValidArgsFunction: app.completeLanes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return app.withQueue(func(q *mailQueue) error {
 				why, err := q.why(cmd, args[0])

@@ -180,7 +180,7 @@ func rulesInWords(rules []string) string {
 	for i, name := range rules {
 		words[i] = printable(name)
 		if !strings.HasPrefix(name, "rule ") {
-			words[i] = "rule " + words[i]
+			words[i] = `rule "` + words[i] + `"`
 		}
 	}
 	return strings.Join(words, ", ")

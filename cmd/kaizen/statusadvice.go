@@ -35,6 +35,9 @@ func (s *accountStatus) loginAdvice() string {
 	if !s.Configured {
 		return "a changed password is tried at once; if it was right, 'kaizen verify' with the same URL tries it, and lets it be used again if it works"
 	}
+	if s.command {
+		return commandStopped(s.Name)
+	}
 	if s.oauth {
 		return fmt.Sprintf("'kaizen account login %[1]s' logs in again; if that is not the cause, 'kaizen account test %[1]s' tries the login, 'kaizen account resume %[1]s' lets programs try it", s.Name)
 	}

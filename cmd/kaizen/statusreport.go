@@ -36,6 +36,7 @@ type accountStatus struct {
 	Name         string                `json:"name"`
 	Configured   bool                  `json:"configured"`
 	oauth        bool                  // it logs in with tokens
+	command      bool                  // it hands messages to a command
 	Condition    string                `json:"condition"` // healthy, degraded, down, stopped, idle
 	Cause        string                `json:"cause,omitempty"`
 	Reason       string                `json:"reason,omitempty"`
@@ -130,7 +131,7 @@ func (r *statusReport) configured(e *accounts.Entry) {
 		r.Accounts = append(r.Accounts, accountStatus{Name: e.Name, Condition: conditionIdle})
 		s = &r.Accounts[len(r.Accounts)-1]
 	}
-	s.Configured, s.oauth = true, e.UsesOAuth()
+	s.Configured, s.oauth, s.command = true, e.UsesOAuth(), len(e.Sendmail) > 0
 	account, err := e.Account()
 	if err != nil {
 		return // to use it tells why

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/kaizenmail/kaizen"
+	"github.com/kaizenmail/kaizen/route"
 )
 
 // statusView turns a report into lines for people.
@@ -87,21 +88,22 @@ func (v *statusView) wrap(lines []string, hanging int) []string {
 // severity orders conditions, the worst first, and those who rest last.
 var severity = []string{conditionStopped, kaizen.Down.String(), kaizen.Degraded.String(), kaizen.Healthy.String(), conditionIdle}
 
-// summary is how many accounts are in which condition.
+// summary is how many accounts are in which condition. Chains are none.
 func (r *statusReport) summary() string {
 	var parts []string
+	all := 0
 	for _, condition := range severity {
 		n := 0
 		for i := range r.Accounts {
-			if r.Accounts[i].Condition == condition {
+			if a := &r.Accounts[i]; a.Condition == condition && !route.IsChain(a.Name) {
 				n++
 			}
 		}
-		if n > 0 {
+		if all += n; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, condition))
 		}
 	}
-	return plural(len(r.Accounts), "account") + ": " + strings.Join(parts, ", ")
+	return plural(all, "account") + ": " + strings.Join(parts, ", ")
 }
 
 // screen is what fits on a terminal of so many lines: a heading, the accounts (if

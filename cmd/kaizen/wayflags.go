@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,9 @@ func (f *wayFlags) apply(a *kaizen.Account) (err error) {
 		a.Proxy = f.proxy
 	}
 	if f.localAddress != "" {
+		if _, err := netip.ParseAddr(f.localAddress); err != nil {
+			return withCode(exitUsage, fmt.Errorf("--local-address: %q is not an IP address", f.localAddress))
+		}
 		a.LocalAddress = f.localAddress
 	}
 	for _, pin := range f.pins {

@@ -39,6 +39,7 @@ func (r *runner) carryLocked(l *lane, outlet Outlet, claim *queue.Claim) {
 		c.asked.Do(func() { close(c.begun) })
 	}
 	l.flight++
+	delete(l.stuck, claim.Job.ID)
 	if claim.Job.Priority == queue.Urgent {
 		l.urgents++
 	}
@@ -63,6 +64,9 @@ func (c *carrier) carry() {
 			r.settles.tell(Event{Kind: Expired, Job: expired})
 		}
 		return
+	}
+	if result.Stopped {
+		r.stick(c)
 	}
 	r.finished(c, now, settled.Attempt != nil || settled.State != queue.Queued || !result.Again.IsZero(), &settled)
 }

@@ -102,6 +102,8 @@ type Result struct {
 	// Again, if Err says nothing of the message, is when to try this one again; zero:
 	// when the lane goes on.
 	Again time.Time
+	// Stopped, beside Again, says that it will not help until somebody acts.
+	Stopped bool
 }
 
 // ReadError says that a stored body could not be read, so that nothing was sent: a

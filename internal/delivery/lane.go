@@ -3,6 +3,8 @@ package delivery
 import (
 	"container/heap"
 	"time"
+
+	"github.com/kaizenmail/kaizen/queue"
 )
 
 // lane is what is known of a lane. runner.mu guards it.
@@ -28,6 +30,9 @@ type lane struct {
 	notBefore time.Time // because of that
 	wake      time.Time // when to look again; zero: when something happens
 	index     int       // in runner.sleeping, if wake is set
+
+	// stuck are jobs that were given back until somebody acts, and not tried since.
+	stuck map[queue.ID]struct{}
 
 	// The loop's own.
 	outlet Outlet

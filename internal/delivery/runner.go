@@ -122,10 +122,12 @@ func (r *runner) loop(ctx context.Context, untilEmpty bool) {
 		again.Stop()
 	}
 	r.pollStore(ctx)
+	look := false // whether only what is stuck is left
 	for ctx.Err() == nil && !r.closed {
-		if untilEmpty && r.empty() && !r.pollStore(ctx) {
+		if untilEmpty && (r.empty() || look && r.onlyStuck(ctx)) && !r.pollStore(ctx) {
 			return
 		}
+		look = false
 		timer := time.NewTimer(r.nextWake())
 		select {
 		case <-ctx.Done():
@@ -133,6 +135,7 @@ func (r *runner) loop(ctx context.Context, untilEmpty bool) {
 		case <-timer.C:
 		case <-poll.C:
 			r.pollStore(ctx)
+			look = true
 		case <-again.C:
 			r.probeAll()
 		}

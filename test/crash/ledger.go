@@ -38,7 +38,8 @@ type entry struct {
 	refused   string // the latest error
 	cancelled bool   // with success
 	arrived   map[string]int
-	spoilt    string // how it arrived, if not as it was
+	shaky     map[string]int // those of them that arrived at the shaky server
+	spoilt    string         // how it arrived, if not as it was
 	// unanswered says that the process was killed when the server had all of the
 	// letter and had not replied.
 	unanswered bool
@@ -51,7 +52,7 @@ func newLedger() *ledger {
 
 func (l *ledger) add(who role, letters []task.Letter) {
 	for _, letter := range letters {
-		l.entries[letter.Key] = &entry{letter: letter, role: who, arrived: map[string]int{}, deferred: map[string]bool{}}
+		l.entries[letter.Key] = &entry{letter: letter, role: who, arrived: map[string]int{}, shaky: map[string]int{}, deferred: map[string]bool{}}
 	}
 }
 
@@ -134,6 +135,18 @@ func (l *ledger) arrive(m *smtptest.Message) {
 	}
 	for _, to := range m.To {
 		e.arrived[to.Address]++
+	}
+}
+
+// arriveShaky takes down what the shaky server has taken.
+func (l *ledger) arriveShaky(m *smtptest.Message) {
+	l.arrive(m)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.find(m.ID); e != nil {
+		for _, to := range m.To {
+			e.shaky[to.Address]++
+		}
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/kaizenmail/kaizen/test/crash/task"
 )
 
-var accountNames = []string{"shop", "shop", "shop", "news", "news", "desk"}
+var accountNames = []string{"shop", "shop", "shop", "news", "news", "desk", task.Chain, task.Chain}
 
 // newLetters makes letters of all sorts. Bulky ones fill the store's log, so that it
 // is written back.

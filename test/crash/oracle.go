@@ -6,6 +6,7 @@ import (
 
 	"github.com/kaizenmail/kaizen/queue"
 	"github.com/kaizenmail/kaizen/smtp"
+	"github.com/kaizenmail/kaizen/test/crash/task"
 )
 
 // tally counts what became of letters.
@@ -15,6 +16,7 @@ type tally struct {
 	doubled                                   int // arrived more than once, as the queue knows
 	unknown                                   int // outcomes that nobody knows
 	lost                                      int // of durability memory
+	byFirst, byNext                           int // letters of a chain, by the account that sent them
 }
 
 // judge compares what was acknowledged, what the queue remembers, and what arrived.
@@ -86,6 +88,80 @@ func (v *verdict) judge(t *tally) {
 	t.unknown += doubts
 	v.judgeState(t)
 	v.judgeArrivals(t, doubts)
+	v.judgeChain(t)
+}
+
+// judgeChain: what arrived is where the history says, and at one account only, unless
+// a crash has left nobody who knows which one had it.
+func (v *verdict) judgeChain(t *tally) {
+	v.judgeDoubt()
+	first, next, crashes := map[string]bool{}, map[string]bool{}, 0
+	for i := range v.job.History {
+		e := &v.job.History[i]
+		switch {
+		case e.Kind == queue.Lost:
+			crashes++
+		case e.Attempt == nil || v.letter.Account != task.Chain:
+		case e.Attempt.Account == task.Shaky:
+			v.mayHave(e.Attempt, first)
+		default:
+			v.mayHave(e.Attempt, next)
+		}
+	}
+	shaky, other := false, false
+	for to, n := range v.arrived {
+		here, there := v.shaky[to], n-v.shaky[to]
+		shaky, other = shaky || here > 0, other || there > 0
+		switch {
+		case here > 0 && v.letter.Account != task.Chain:
+			v.complain("%s got it from another account", to)
+		case crashes > 0:
+		case here > 0 && there > 0:
+			v.complain("TWICE: %s got it from two accounts, and no crash made anybody unsure", to)
+		case v.letter.Account == task.Chain && (here > 0 && !first[to] || there > 0 && !next[to]):
+			v.complain("%s got it (%d, %d), and the history names another account", to, here, there)
+		}
+	}
+	if v.letter.Account == task.Chain {
+		t.byFirst += one(shaky)
+		t.byNext += one(other)
+	}
+}
+
+// judgeDoubt: what an account may have sent is given to no other one.
+func (v *verdict) judgeDoubt() {
+	in := ""
+	for i := range v.job.History {
+		a := v.job.History[i].Attempt
+		switch {
+		case a == nil:
+		case in != "" && a.Account != in && v.letter.Unknown != queue.Never:
+			v.complain("%s may have sent it, and %s was given it", in, a.Account)
+		case isUnknown(a):
+			in = a.Account
+		}
+	}
+}
+
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// mayHave notes who may have got it by this try.
+func (v *verdict) mayHave(a *queue.Attempt, who map[string]bool) {
+	for _, to := range v.letter.To {
+		i := slices.IndexFunc(a.Recipients, func(r smtp.RecipientResult) bool { return r.Address == to })
+		outcome := a.Outcome
+		if i >= 0 {
+			outcome = a.Recipients[i].Outcome
+		}
+		if outcome == smtp.Accepted || outcome == smtp.Unknown {
+			who[to] = true
+		}
+	}
 }
 
 // judgeLost is about a letter that the queue does not know.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,53 @@ func loseFirst(j *queue.Details) {
 	j.History = append([]queue.Entry{{Number: 1, Kind: queue.Lost, State: queue.Queued}}, j.History...)
 	j.Attempts++
 	j.Doubt = true
+}
+
+// chained makes the letter one for a chain, whose first account has sent it.
+func chained(e *entry, j *queue.Details) {
+	e.letter.Account, j.Lane = task.Chain, task.Chain
+	j.History[0].Attempt.Account = task.Shaky
+	maps.Copy(e.shaky, e.arrived)
+}
+
+func TestJudgeChains(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		want   string // nothing: it is right
+		change func(e *entry, j *queue.Details)
+	}{
+		"first": {"", func(*entry, *queue.Details) {}},
+		"next": {"", func(e *entry, j *queue.Details) {
+			j.History[0].Attempt.Account = "desk"
+			clear(e.shaky)
+		}},
+		"both after a crash": {"", func(e *entry, j *queue.Details) {
+			loseFirst(j)
+			e.arrived["a@example.net"]++
+		}},
+		"elsewhere": {"names another account", func(e *entry, _ *queue.Details) { clear(e.shaky) }},
+		"both": {"from two accounts", func(e *entry, j *queue.Details) {
+			loseFirst(j)
+			j.History[0].Kind, j.History[0].Attempt = queue.Tried, &queue.Attempt{Account: "desk", Outcome: smtp.Unknown}
+			e.arrived["a@example.net"]++
+		}},
+		"given on": {"desk may have sent it, and shaky was given it", func(_ *entry, j *queue.Details) {
+			loseFirst(j)
+			j.History[0].Kind, j.History[0].Attempt = queue.Tried, &queue.Attempt{Account: "desk", Outcome: smtp.Unknown}
+		}},
+		"another account": {"from another account", func(e *entry, j *queue.Details) { e.letter.Account, j.Lane = "shop", "shop" }},
+	} {
+		l, e, j := sound(queue.Retry)
+		chained(e, j)
+		c.change(e, j)
+		tally, violations := l.judge()
+		if said := strings.Join(violations, "\n"); (said == "") != (c.want == "") || !strings.Contains(said, c.want) {
+			t.Errorf("%s: want %q, got %q", name, c.want, violations)
+		}
+		if c.want == "" && tally.byFirst+tally.byNext == 0 {
+			t.Errorf("%s: it is not counted", name)
+		}
+	}
 }
 
 func TestJudgeFindsWhatIsWrong(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kaizenmail/kaizen/smtp/smtptest"
@@ -29,6 +30,7 @@ type run struct {
 	letters  []task.Letter
 	ledger   *ledger
 	server   *smtptest.Server
+	shaky    *smtptest.Server
 	gate     chan struct{}   // closed when the producer has finished
 	prefix   func() []string // what starts the process that delivers
 	folder   string          // of the queue
@@ -36,6 +38,8 @@ type run struct {
 	stocked  bool            // takeStock was called
 	said     string          // what is told of it
 	tally    tally
+
+	away atomic.Bool // the shaky server is
 
 	mu      sync.Mutex // guards what follows, and dice while processes run
 	dice    *rand.Rand
@@ -97,6 +101,11 @@ func (r *run) settle(play func(*run) ([]string, error)) (violations []string, er
 		return nil, err
 	}
 	defer r.server.Close()
+	if r.shaky, err = smtptest.Listen(r.shakyConfig()); err != nil {
+		return nil, err
+	}
+	defer r.shaky.Close()
+	defer r.shake()()
 	violations, err = play(r)
 	if err == nil && len(violations) == 0 && !r.stocked {
 		violations, err = r.takeStock()
@@ -216,7 +225,7 @@ func (r *run) start(who role) (*worker, error) {
 	}
 	pause := time.Duration(r.dice.IntN(40)) * time.Millisecond
 	r.mu.Unlock()
-	args := []string{r.programs.child, "work", "-dir", r.folder, "-server", r.server.Addr()}
+	args := []string{r.programs.child, "work", "-dir", r.folder, "-server", r.server.Addr(), "-shaky", r.shaky.Addr()}
 	if who == deliverer {
 		args = append(args, "-deliver")
 	}

@@ -19,13 +19,18 @@ func (r *run) serverConfig() smtptest.Config {
 		Reject: r.reject,
 		Save: func(m *smtptest.Message) {
 			r.ledger.arrive(m)
-			if r.strikeAt("server.accepted") {
-				r.ledger.leaveUnanswered(m.ID)
-			}
-			r.strikeSoon("server.replied")
-			r.ledger.tick()
+			r.saved(m)
 		},
 	}
+}
+
+// saved: a server has taken a message, and not said so yet.
+func (r *run) saved(m *smtptest.Message) {
+	if r.strikeAt("server.accepted") {
+		r.ledger.leaveUnanswered(m.ID)
+	}
+	r.strikeSoon("server.replied")
+	r.ledger.tick()
 }
 
 func (r *run) reject(phase smtptest.Phase, arg string) *smtptest.Reply {

@@ -48,6 +48,8 @@ func (t *tally) add(more *tally) {
 	t.doubled += more.doubled
 	t.unknown += more.unknown
 	t.lost += more.lost
+	t.byFirst += more.byFirst
+	t.byNext += more.byNext
 }
 
 // print writes the table. Kills are those at the point in all runs; the rest is of
@@ -66,6 +68,7 @@ func (t *table) print(out io.Writer) {
 	}
 	total.print(w, "all")
 	w.Flush()
+	fmt.Fprintf(out, "of those for a chain %d went through its first account, %d through the next\n", total.byFirst, total.byNext)
 	if total.lost > 0 {
 		fmt.Fprintf(out, "%d messages of durability memory were lost with their process, as it is said of them\n", total.lost)
 	}

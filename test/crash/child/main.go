@@ -1,6 +1,6 @@
 // Command child queues and delivers until the crash tests kill it.
 //
-//	child work -dir DIR -server HOST:PORT [-deliver] < letters > events
+//	child work -dir DIR -server HOST:PORT [-shaky HOST:PORT] [-deliver] < letters > events
 //	child dump -dir DIR > events
 package main
 
@@ -32,6 +32,7 @@ func run(args []string) error {
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	dir := flags.String("dir", "", "the queue's folder")
 	server := flags.String("server", "", "host:port of the server")
+	shaky := flags.String("shaky", "", "host:port of the account shaky")
 	deliver := flags.Bool("deliver", false, "deliver, until the input has ended and nothing waits")
 	callers := flags.Int("callers", 16, "how many put at once")
 	if err := flags.Parse(args[1:]); err != nil {
@@ -47,7 +48,7 @@ func run(args []string) error {
 	if args[0] == "dump" {
 		return dump(ctx, store)
 	}
-	client := kaizen.New(kaizen.Config{Queue: store, Accounts: accounts(*server), Logger: logger})
+	client := kaizen.New(kaizen.Config{Queue: store, Accounts: accounts{*server, *shaky}, Logger: logger})
 	defer client.Close()
 	w := worker{client: client, store: store, callers: *callers}
 	if *deliver {
@@ -56,11 +57,15 @@ func run(args []string) error {
 	return w.put(ctx)
 }
 
-// accounts are all on the same server, whatever their name.
-type accounts string
+// accounts are all on the same server, whatever their name, but for one.
+type accounts struct{ server, shaky string }
 
-func (server accounts) Account(_ context.Context, name string) (kaizen.Account, error) {
-	a, err := kaizen.ParseURL("smtp://" + string(server) + "?tls=none&rate=none&connections=4")
+func (x accounts) Account(_ context.Context, name string) (kaizen.Account, error) {
+	server := x.server
+	if name == task.Shaky {
+		server = x.shaky
+	}
+	a, err := kaizen.ParseURL("smtp://" + server + "?tls=none&rate=none&connections=4")
 	a.Name = name
 	a.Timeouts.Connect, a.Timeouts.Final = 5*time.Second, 5*time.Second
 	return a, err

@@ -36,6 +36,13 @@ const (
 	Pause   Deed = "pause" // its account, and resume it
 )
 
+// Shaky is an account with a server of its own, which fails on and off. Chain has
+// another one stand in for it.
+const (
+	Shaky = "shaky"
+	Chain = Shaky + ">desk"
+)
+
 // From is the reverse-path of all letters.
 const From = "crash@example.com"
 
