@@ -23,7 +23,7 @@ import (
 type Server struct {
 	Host     string
 	Port     int          // default 587, or 465 with implicit TLS; 24 with Account.LMTP
-	TLS      smtp.TLSMode // default: implicit TLS on port 465, else STARTTLS required
+	TLS      smtp.TLSMode // default: implicit TLS on port 465, else STARTTLS required, whatever Account.TLS says
 	Priority int          // default 0, the same as that of Account.Host
 	Weight   int          // default 1
 }

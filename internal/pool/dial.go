@@ -117,7 +117,9 @@ func (p *Pool) failedLocked(c *connection, err *smtp.Error, now time.Time) {
 	if len(t.endpoints) > 1 {
 		c.endpoint.failedLocked(err, now)
 		if t.elsewhereLocked(now) {
-			p.reviewHealthLocked(now)
+			if t.live > 0 { // else the next one may fail, too
+				p.reviewHealthLocked(now)
+			}
 			return // whoever dispatches next dials another one
 		}
 		err = t.everywhereLocked(err)

@@ -211,16 +211,20 @@ func (t *target) elsewhereLocked(now time.Time) bool {
 	})
 }
 
-// everywhereLocked is the failure of all servers: what the last one said, and what
-// the others did.
+// everywhereLocked is the failure of all servers: that of one which may serve later,
+// if there is any, with what each of them said.
 func (t *target) everywhereLocked(last *smtp.Error) *smtp.Error {
-	all := *last
-	all.Err, all.Server, all.Reply = &EverywhereError{}, t.server, last.Reply
+	told := new(EverywhereError)
 	for _, e := range t.endpoints {
 		if e.failure != nil {
-			all.Err.(*EverywhereError).Failures = append(all.Err.(*EverywhereError).Failures, e.failure)
+			told.Failures = append(told.Failures, e.failure)
 		}
 	}
+	all := *last
+	if i := slices.IndexFunc(told.Failures, (*smtp.Error).Temporary); i >= 0 {
+		all = *told.Failures[i]
+	}
+	all.Err, all.Hint, all.Reply = told, "", smtp.Reply{}
 	return &all
 }
 

@@ -517,3 +517,26 @@ func TestALoginThatHangsHoldsUpNoOtherServer(t *testing.T) {
 		_ = p.Close(ctx)
 	})
 }
+
+// Before all servers were asked nobody is told that others serve; and the failure of
+// all is one that may pass, if one of them may.
+func TestNobodyServes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		first, second := &server{dialTime: time.Second}, &server{dialTime: time.Second}
+		first.down(&smtp.Error{Server: "mx0.test:587", Phase: smtp.PhaseTLS, Class: smtp.ClassTLS, Err: errors.New("untrusted"), Hint: "install its CA"})
+		second.down(&smtp.Error{Server: "mx1.test:587", Phase: smtp.PhaseConnect, Class: smtp.ClassConnect, Err: errors.New("refused")})
+		var told []pool.Condition
+		p := pool.New(pool.Config{OnHealth: func(h pool.Health) { told = append(told, h.Condition) }})
+		_, _, err := p.Send(t.Context(), farm(0, first, second), mail("x"))
+		synctest.Wait()
+		e := new(smtp.Error)
+		if !errors.As(err, &e) || e.Class != smtp.ClassConnect || e.Server != "mx1.test:587" || !e.Temporary() || strings.Count(err.Error(), "install its CA") != 1 {
+			t.Errorf("%v", err)
+		}
+		if len(told) != 1 || told[0] != pool.Down {
+			t.Errorf("told %v", told)
+		}
+		closed(t, p, first)
+		closed(t, p, second)
+	})
+}
