@@ -41,10 +41,12 @@ func (c *connection) next(ahead bool) *smtp.Transaction {
 
 func (p *Pool) pullLocked(c *connection, ahead bool, now time.Time) (*waiter, limit.Slot) {
 	t := c.target
-	if ahead && c.watch.isStranded() {
-		return nil, limit.Slot{}
+	if c.beside { // it is stranded
+		if ahead {
+			return nil, limit.Slot{}
+		}
+		p.unstrandLocked(c, now) // what was in flight has ended, and the connection has not
 	}
-	p.unstrandLocked(c, now) // what was in flight has ended, and the connection has not
 	if c.quitting || p.wornLocked(c, now) {
 		return nil, limit.Slot{}
 	}
