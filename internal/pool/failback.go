@@ -41,7 +41,7 @@ func (p *Pool) listenLocked(t *target, e *endpoint, now time.Time) {
 
 // probeLocked dials a server that failed, when its time has come, beside the
 // connections that there are: they need not make room for a server that may still
-// be gone. Who waits for messages takes none from it while others serve.
+// be gone.
 func (p *Pool) probeLocked(t *target, e *endpoint, now time.Time) {
 	switch {
 	case e.failures == 0 || e.dialling > 0 || e.live > 0 || t.refused != nil:
